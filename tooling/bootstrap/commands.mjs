@@ -1,0 +1,102 @@
+// The commands of the repository. Each takes the arguments the user typed and gives an exit code.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { clearReports, printSummary, readReports } from './report.mjs';
+import { root, run, toolEnvironment, toolNode } from './setup.mjs';
+
+/** @typedef {(args: string[]) => Promise<number>} Command */
+
+/** The file behind a program of an npm package. @param {string} name @param {string} [bin] @returns {string} */
+function programFile(name, bin = name) {
+  const manifest = join(root, 'node_modules', name, 'package.json');
+  const { bin: bins } = JSON.parse(readFileSync(manifest, 'utf8'));
+  return join(dirname(manifest), typeof bins === 'string' ? bins : bins[bin]);
+}
+
+/** Runs Node on a file. @param {string[]} args @param {string} [cwd] */
+function node(args, cwd = root) {
+  const { path, note } = toolNode();
+  if (note) console.warn(`seq: ${note}. Trying all the same; if a tool refuses, install a newer Node.`);
+  return run(path, args, { cwd, env: toolEnvironment() });
+}
+
+/** Runs a TypeScript program of tooling/ on the sources. @param {string} file @param {string[]} args */
+function typescript(file, args) {
+  const tsx = createRequire(join(root, 'package.json')).resolve('tsx');
+  return node(
+    ['--import', pathToFileURL(tsx).href, join(root, file), ...args],
+    process.env['INIT_CWD'] ?? root,
+  );
+}
+
+/** @param {string[]} args */
+const turbo = (args) => node([programFile('turbo'), 'run', '--no-update-notifier', ...args]);
+/** @param {string[]} args */
+const vitest = (args) => node([programFile('vitest'), ...args]);
+/** @param {string[]} packages */
+const filters = (packages) => packages.map((name) => `--filter=${name}`);
+
+/** @type {Record<string, Command>} */
+export const commands = {
+  /** Builds the lab (from the cache when nothing changed) and compares the architectures. */
+  async demo(args) {
+    const built = await turbo([
+      'build',
+      '--filter=seq-lab',
+      '--output-logs=errors-only',
+      '--log-order=grouped',
+    ]);
+    if (built !== 0) return built;
+    const cli = join(root, 'apps', 'lab', 'dist', 'cli.js');
+    return node([cli, 'compare', ...args], process.env['INIT_CWD'] ?? root);
+  },
+
+  /** All unit tests; with arguments, Vitest on the files whose path contains one of them. */
+  async test(args) {
+    if (args.length > 0) return vitest(['run', ...args]);
+    // The tools' own tests use what came with Node 22; those of the packages run on any Node we support.
+    const { note } = toolNode();
+    const groups = note ? ['packages', 'apps'] : ['packages', 'apps', 'tooling'];
+    clearReports(groups);
+    const code = await turbo([
+      'test',
+      '--continue',
+      '--concurrency=1',
+      '--output-logs=new-only',
+      ...groups.map((group) => `--filter=./${group}/*`),
+    ]);
+    if (note) console.log(`\nskipped: the tests of tooling/ (${note})`);
+    return printSummary(readReports(groups), code);
+  },
+
+  build: (args) => turbo(['build', ...filters(args)]),
+  bench: (args) => turbo(['bench', '--concurrency=1', ...filters(args)]),
+  check: (args) => typescript('tooling/check/src/run.ts', args),
+  golden: (args) => typescript('tooling/golden/src/run.ts', args),
+  new: (args) => typescript('tooling/new/src/run.ts', args),
+  changeset: (args) => node([programFile('@changesets/cli', 'changeset'), ...args]),
+  readme: (args) => typescript('tooling/readme/src/run.ts', args),
+  /** Fixes what the linter can fix, then formats. */
+  async format(args) {
+    const fixed = await node([
+      programFile('oxlint'),
+      '-c',
+      'tooling/config/oxlint.json',
+      '--type-aware',
+      '--fix',
+      '--quiet',
+      ...args,
+    ]);
+    const ignore = ['.gitignore', 'tooling/config/format.ignore'].flatMap((file) => ['--ignore-path', file]);
+    const formatted = await node([
+      programFile('oxfmt'),
+      '-c',
+      'tooling/config/oxfmt.json',
+      ...ignore,
+      ...args,
+    ]);
+    return fixed || formatted;
+  },
+};

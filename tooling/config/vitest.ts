@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+/** WGSL files are text, WASM files bytes, as in the build. */
+const assets = {
+  name: 'seq-assets',
+  enforce: 'pre' as const,
+  load(id: string) {
+    if (id.endsWith('.wgsl')) return `export default ${JSON.stringify(readFileSync(id, 'utf8'))};`;
+    if (id.endsWith('.wasm')) {
+      const base64 = readFileSync(id).toString('base64');
+      return `export default Uint8Array.from(atob('${base64}'), (c) => c.charCodeAt(0));`;
+    }
+    return null;
+  },
+};
+
+const slow = process.env['SEQ_SLOW'] === '1';
+const kind = slow ? 'slow.test' : 'test';
+
+/** A run started from a package's own `test` script leaves a report there: `npm test` adds these up. */
+const inPackage =
+  process.env['npm_lifecycle_event'] === 'test' &&
+  /[/\\](packages|apps|tooling)[/\\][^/\\]+$/.test(process.cwd());
+
+/** One configuration for the whole repository; tests run on the sources. */
+export default defineConfig({
+  plugins: [assets],
+  test: {
+    include: [`{packages,apps}/*/src/**/*.${kind}.ts`, `tooling/*/{,src/**/}*.${kind}.ts`],
+    exclude: ['**/node_modules/**', '**/dist/**', ...(slow ? [] : ['**/*.slow.test.ts'])],
+    benchmark: { include: ['{packages,apps,tooling}/*/src/**/*.bench.ts'] },
+    pool: 'forks',
+    passWithNoTests: inPackage,
+    testTimeout: slow ? 600_000 : 30_000,
+    reporters: inPackage
+      ? ['default', ['json', { outputFile: join(process.cwd(), '.cache', 'test.json') }]]
+      : ['default'],
+  },
+});
