@@ -1,0 +1,186 @@
+import type { Device } from './device.js';
+import { defaultDevice } from './devices.js';
+import { DeviceError, MemoryError, OptionError, StateError } from './engine/errors.js';
+import { isContiguous } from './engine/layout.js';
+import type { Executable, Program } from './engine/program.js';
+import { planProgram } from './engine/program.js';
+import { state, withoutTapes } from './engine/state.js';
+import type { Value } from './engine/value.js';
+import { trace } from './grad.js';
+import type { Traced } from './grad.js';
+import type { Plan } from './plan.js';
+import { largest, reportOf } from './plan.js';
+import { scope } from './scope.js';
+import { Tensor } from './tensor.js';
+import { treeLeaves, treeMap } from './tree.js';
+
+/** Options of `compile`. */
+export interface CompileOptions {
+  /** Positions of arguments that are moved in: their handles die, their memory is used for results. */
+  donate?: readonly number[];
+  /** Largest `peakBytes` of a plan; a larger one is refused before anything runs. */
+  memoryBudget?: number;
+  /** Shown in messages; default the function's name. */
+  name?: string;
+}
+
+/** A function that makes a plan once per shapes of its arguments and replays it. */
+export interface Compiled<A extends readonly unknown[], R> {
+  (...args: A): R;
+  /** The plan for these arguments; runs nothing and moves nothing. */
+  plan(...args: A): Plan;
+  /** Lets go of all plans and their memory. */
+  dispose(): void;
+}
+
+interface Entry<R> {
+  readonly traced: Traced<R>;
+  readonly program: Program;
+  readonly executable: Executable;
+  /** Tensors that the function closed over; held as long as the plan. */
+  readonly captured: Tensor[];
+}
+
+/**
+ * Makes a plan of a function once and replays it: memory assigned by liveness, nothing recorded again.
+ *
+ * A call with other shapes, element types or plain values (numbers, strings) in the arguments makes another
+ * plan. Everything that changes from call to call must therefore be a tensor. Under a gradient or inside
+ * another recording the function is simply called.
+ *
+ * @param f  pure function of trees of tensors
+ * @throws MemoryError when the plan exceeds `memoryBudget`; what f throws
+ */
+export function compile<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  { donate = [], memoryBudget = Infinity, name = f.name || 'compile' }: CompileOptions = {},
+): Compiled<A, R> {
+  const entries = new Map<string, Entry<R>>();
+  const devices = new Map<Device, number>();
+
+  const prepare = (args: A): Entry<R> => {
+    for (const i of donate) {
+      if (!Number.isInteger(i) || i < 0 || i >= Math.max(args.length, 1)) {
+        throw new OptionError(`${name}: donate must name argument positions 0 … ${args.length - 1}, got ${i}.`);
+      }
+    }
+    const device = deviceOf(name, args);
+    if (!devices.has(device)) devices.set(device, devices.size);
+    const id = `${devices.get(device)}|${signature(args)}`;
+    let entry = entries.get(id);
+    if (entry === undefined) {
+      const traced = withoutTapes(() => trace(device, f, args));
+      const donated = args.flatMap((a, i) => treeLeaves(a).map(() => donate.includes(i) && !device.checkNumerics));
+      const program = planProgram(traced.graph, donated);
+      if (program.peakBytes > memoryBudget) {
+        throw new MemoryError(
+          `${name}: the plan must fit memoryBudget = ${memoryBudget} bytes, it needs ${program.peakBytes} ` +
+            `(${program.inputBytes} arguments, ${program.outputBytes} results, ${program.arenaBytes} temporaries). ` +
+            `Shrink the batch or the length, or use checkpoint(). Largest: ${largest(program)}.`,
+        );
+      }
+      const captured = traced.graph.captured.map((v) => new Tensor(v));
+      for (const t of captured) unscope(t);
+      entry = { traced, program, executable: device.load(program), captured };
+      entries.set(id, entry);
+    }
+    return entry;
+  };
+
+  const call = (...args: A): R => {
+    if (state.trace !== null || state.tapes.length > 0) return f(...args);
+    return scope(() => {
+      const entry = prepare(args);
+      const { traced, executable, captured } = entry;
+      const leaves = args.flatMap((a, i) => treeLeaves(a).map((t) => ({ t, moved: donate.includes(i) })));
+      const device = traced.graph.device;
+      device.flush();
+      const handles = [...leaves.map(({ t }) => t), ...captured];
+      const uses = new Map<unknown, number>();
+      for (const t of handles) {
+        const s = t.use(name).storage;
+        uses.set(s, (uses.get(s) ?? 0) + 1);
+      }
+      const values = handles.map((t, i) => {
+        const shared = uses.get(t.use(name).storage)! > 1;
+        return ready(name, t, entry.program.donated.includes(i), shared);
+      });
+      device.flush();
+      for (const v of values) if (v.storage.error !== null) throw v.storage.error;
+      const outputs = executable.run(values).map((v) => new Tensor(v));
+      for (const { t, moved } of leaves) {
+        if (moved) {
+          t.kill(
+            () =>
+              new StateError(
+                'state-moved',
+                `${name}: this tensor was moved into an earlier call (donate). Use the value that the call returned, or cloneTree() before it.`,
+              ),
+          );
+        }
+      }
+      return traced.rebuild(outputs);
+    });
+  };
+
+  return Object.assign(call, {
+    plan: (...args: A): Plan => scope(() => reportOf(prepare(args).program)),
+    dispose: (): void => {
+      for (const e of entries.values()) {
+        e.executable.dispose();
+        for (const t of e.captured) t.dispose();
+      }
+      entries.clear();
+    },
+  });
+}
+
+/** Takes a handle out of the open scope: it lives until disposed. */
+function unscope(t: Tensor): void {
+  const scopeHandles = state.scopes[state.scopes.length - 1];
+  const i = scopeHandles?.lastIndexOf(t) ?? -1;
+  if (i >= 0) scopeHandles!.splice(i, 1);
+}
+
+/**
+ * The value of an argument as a program needs it: contiguous. One whose memory the program takes over must
+ * also fill its storage and have no other reader; otherwise it is copied first.
+ */
+function ready(name: string, t: Tensor, overwritten: boolean, shared: boolean): Value {
+  const v = t.use(name);
+  const fits = overwritten
+    ? !shared && v.storage.refs === 1 && isContiguous(v) && v.offset === 0 && t.size === v.storage.length
+    : isContiguous(v);
+  return fits ? v : t.contiguous().use(name);
+}
+
+function deviceOf(name: string, args: readonly unknown[]): Device {
+  const leaves = treeLeaves(args);
+  const device = leaves[0]?.device ?? defaultDevice();
+  for (const t of leaves) {
+    t.use(name);
+    if (t.device !== device) {
+      throw new DeviceError(`${name}: all tensors must live on one device, got ${device.name} and ${t.device.name}.`);
+    }
+  }
+  return device;
+}
+
+/** Structure, shapes, element types and plain values of arguments. */
+function signature(args: readonly unknown[]): string {
+  return JSON.stringify(treeMap((t) => `\u0000${t.dtype}:${t.shape.join(',')}`, args), (_, v: unknown) =>
+    v === undefined ? '\u0000undefined' : typeof v === 'number' && !Number.isFinite(v) ? `\u0000${v}` : v,
+  );
+}
+
+/**
+ * The plan of a function for these arguments: kernels, FLOPs, bytes moved, peak bytes. Runs nothing.
+ */
+export function explain<A extends readonly unknown[], R>(f: (...args: A) => R, ...args: A): Plan {
+  if ('plan' in f && typeof f.plan === 'function') return (f as Compiled<A, R>).plan(...args);
+  return scope(() => {
+    const traced = withoutTapes(() => trace(deviceOf('explain', args), f, args));
+    return reportOf(planProgram(traced.graph));
+  });
+}
+

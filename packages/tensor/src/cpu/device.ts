@@ -1,0 +1,300 @@
+import type { Device, DeviceCounters, DeviceMemory } from '../device.js';
+import type { Aval, DType, TypedArray } from '../engine/dtype.js';
+import { bytesPerElement, sizeOf, typedView } from '../engine/dtype.js';
+import { isContiguous } from '../engine/layout.js';
+import type { CpuView, Op } from '../engine/op.js';
+import type { Executable, Program } from '../engine/program.js';
+import type { DeviceBuffer, Node, Storage, Value } from '../engine/value.js';
+import { newValue } from '../engine/value.js';
+import { copyInto } from '../ops/shape.js';
+import { BoundProgram } from './bound.js';
+import { runKernel } from './kernel.js';
+import { CpuBuffer, CpuPool } from './memory.js';
+
+/** Options of a CPU device; the defaults are those of `cpu()`. */
+export interface CpuOptions {
+  /** Shown in messages. */
+  name?: string;
+  /** Looks for NaN and +∞ after every kernel and names the op, its line and the step. Slow; default false. */
+  checkNumerics?: boolean;
+  /** Fills recycled memory with NaN before it is used again, for tests; default false. */
+  poison?: boolean;
+  /** Runs ops as their references and ignores their own kernels and gradient rules, for tests; default false. */
+  references?: boolean;
+  /** Bytes of freed memory kept for reuse; default 256 MiB. */
+  poolBytes?: number;
+}
+
+/** Operations gathered before they are run. */
+const maxPending = 1024;
+/** Bytes of results gathered before they are run. */
+const maxPendingBytes = 64 * 2 ** 20;
+
+/**
+ * The CPU device: kernels in JavaScript over typed arrays, in f32 and, for gradient checks, f64.
+ *
+ * Gathered operations run in the order in which they were recorded; those whose results nobody needs any more
+ * do not run at all.
+ */
+export class CpuDevice implements Device {
+  readonly kind = 'cpu';
+  readonly name: string;
+  readonly checkNumerics: boolean;
+  readonly referencesOnly: boolean;
+  readonly poison: boolean;
+  readonly counters: DeviceCounters = { kernels: 0, plans: 0, replays: 0, flushes: 0, allocations: 0, reads: 0 };
+  step: string | null = null;
+  readonly #pool: CpuPool;
+  #pending: Node[] = [];
+  #pendingBytes = 0;
+  #alive = 0;
+  /** The first error of gathered work that nobody has been told of. */
+  #late: unknown = null;
+
+  constructor({ name = 'cpu', checkNumerics = false, poison = false, references = false, poolBytes = 256 * 2 ** 20 }: CpuOptions = {}) {
+    this.name = name;
+    this.checkNumerics = checkNumerics;
+    this.referencesOnly = references;
+    this.poison = poison;
+    this.#pool = new CpuPool(this.counters, poolBytes, poison);
+  }
+
+  memory(): DeviceMemory {
+    return this.#pool.report(this.#alive);
+  }
+
+  resetPeak(): void {
+    this.#pool.resetPeak();
+  }
+
+  supports(op: Op, _inputs: readonly Aval[]): boolean {
+    return op.cpu !== undefined;
+  }
+
+  allocate(dtype: DType, length: number): CpuBuffer {
+    return this.#pool.allocate(length * bytesPerElement(dtype));
+  }
+
+  free(buffer: DeviceBuffer): void {
+    this.#pool.free(buffer as CpuBuffer);
+  }
+
+  upload(storage: Storage, data: TypedArray): void {
+    const buffer = this.allocate(storage.dtype, storage.length);
+    buffer.as(storage.dtype).set(data);
+    storage.buffer = buffer;
+  }
+
+  enqueue(node: Node): void {
+    let bytes = 0;
+    for (const v of node.outputs) bytes += v.storage.bytes;
+    if (this.#pending.length >= maxPending || this.#pendingBytes + bytes > maxPendingBytes) this.flush();
+    for (const v of node.inputs) v.storage.retain();
+    this.#pending.push(node);
+    this.#pendingBytes += bytes;
+  }
+
+  onStorageAlive(_storage: Storage): void {
+    this.#alive++;
+  }
+
+  onStorageDead(storage: Storage): void {
+    this.#alive--;
+    if (storage.buffer !== null) {
+      this.free(storage.buffer);
+      storage.buffer = null;
+      return;
+    }
+    const node = storage.producer;
+    if (node === null || node.done || node.dead) return;
+    if (node.outputs.some((v) => v.storage.refs > 0)) return;
+    node.dead = true;
+    for (const v of node.inputs) v.storage.release();
+  }
+
+  flush(): void {
+    if (this.#pending.length === 0) return;
+    const nodes = this.#pending;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.counters.flushes++;
+    for (const node of nodes) {
+      if (node.dead) continue;
+      try {
+        const failed = node.inputs.find((v) => v.storage.error !== null);
+        if (failed !== undefined) throw failed.storage.error;
+        this.#execute(node);
+      } catch (error) {
+        this.#late ??= error;
+        for (const v of node.outputs) v.storage.error = error;
+      }
+      node.done = true;
+      for (const v of node.inputs) v.storage.release();
+      for (const v of node.outputs) {
+        v.storage.producer = null;
+        if (v.storage.refs === 0 && v.storage.buffer !== null) {
+          this.free(v.storage.buffer);
+          v.storage.buffer = null;
+        }
+      }
+    }
+  }
+
+  #execute(node: Node): void {
+    const { op, attrs } = node;
+    const borrowed: CpuBuffer[] = [];
+    const inputs = node.inputs.map((v): CpuView => {
+      const view = viewOfValue(v);
+      if (op.strided || isContiguous(v)) return view;
+      const buffer = this.allocate(v.dtype, sizeOf(v.shape));
+      borrowed.push(buffer);
+      const denseView: CpuView = { data: buffer.as(v.dtype), offset: 0, shape: v.shape, strides: v.strides };
+      copyInto(view, denseView);
+      return { ...denseView, strides: rowMajor(v.shape) };
+    });
+    const bytes = op.scratch?.(node.inputs, attrs) ?? 0;
+    const scratch = bytes > 0 ? this.allocate('f64', Math.ceil(bytes / 8)) : null;
+    if (scratch !== null) borrowed.push(scratch);
+
+    node.outputs.forEach((v, i) => {
+      const taken = i === 0 ? this.#inplace(node) : null;
+      v.storage.buffer = taken ?? this.allocate(v.dtype, v.storage.length);
+    });
+    try {
+      this.counters.kernels++;
+      runKernel(
+        op,
+        {
+          inputs,
+          outputs: node.outputs.map(viewOfValue),
+          attrs,
+          scratch: (scratch?.as('f64') as Float64Array | undefined) ?? new Float64Array(0),
+          memo: {},
+          context: this,
+        },
+        node.outputs,
+        node,
+        this,
+      );
+    } finally {
+      for (const b of borrowed) this.free(b);
+    }
+  }
+
+  /** Memory of an operand that dies here and that the op may overwrite. */
+  #inplace(node: Node): CpuBuffer | null {
+    const out = node.outputs[0]!;
+    for (const i of node.op.inplace ?? []) {
+      const v = node.inputs[i];
+      if (v === undefined) continue;
+      const s = v.storage;
+      if (s.refs !== 1 || s.buffer === null || s.bytes !== out.storage.bytes) continue;
+      if (bytesPerElement(s.dtype) !== bytesPerElement(out.dtype)) continue;
+      if (sizeOf(v.shape) !== s.length || !isContiguous(v)) continue;
+      const buffer = s.buffer as CpuBuffer;
+      s.buffer = null;
+      return buffer;
+    }
+    return null;
+  }
+
+  async realize(value: Value): Promise<void> {
+    this.#settle(value);
+  }
+
+  async read(value: Value): Promise<TypedArray> {
+    this.#settle(value);
+    this.counters.reads++;
+    const n = sizeOf(value.shape);
+    const out = typedView(value.dtype, new ArrayBuffer(n * bytesPerElement(value.dtype)), 0, n);
+    copyInto(viewOfValue(value), { data: out, offset: 0, shape: value.shape, strides: value.strides });
+    return out;
+  }
+
+  #settle(value: Value): void {
+    this.flush();
+    const error = value.storage.error ?? this.#late;
+    if (error === null) return;
+    this.#late = null;
+    throw error;
+  }
+
+  load(program: Program): Executable {
+    this.counters.plans++;
+    return new CpuExecutable(this, program);
+  }
+}
+
+function rowMajor(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length);
+  for (let i = shape.length - 1, n = 1; i >= 0; n *= shape[i--]!) strides[i] = n;
+  return strides;
+}
+
+function viewOfValue(v: Value): CpuView {
+  const buffer = v.storage.buffer as CpuBuffer;
+  return { data: buffer.as(v.dtype), offset: v.offset, shape: v.shape, strides: v.strides };
+}
+
+/** A program with memory of its own for temporaries; arguments are read where they lie. */
+class CpuExecutable implements Executable {
+  readonly program: Program;
+  readonly #device: CpuDevice;
+  #arena: CpuBuffer | null = null;
+  #bound: BoundProgram | null = null;
+
+  constructor(device: CpuDevice, program: Program) {
+    this.#device = device;
+    this.program = program;
+  }
+
+  run(inputs: readonly Value[]): Value[] {
+    const { program } = this;
+    const device = this.#device;
+    if (this.#bound === null) {
+      this.#arena = device.allocate('f64', program.arenaBytes / 8);
+      this.#bound = new BoundProgram(program, this.#arena.memory, 0, device);
+    }
+    const bound = this.#bound;
+    inputs.forEach((v, i) => {
+      const view = viewOfValue(v);
+      bound.setInput(i, view.data, view.offset);
+    });
+    const buffers = program.outputs.map((aval, i) => {
+      if (program.donated[i] !== -1) return null;
+      const buffer = device.allocate(aval.dtype, sizeOf(aval.shape));
+      bound.setOutput(i, buffer.as(aval.dtype), 0);
+      return buffer;
+    });
+    try {
+      bound.run();
+    } catch (error) {
+      for (const b of buffers) if (b !== null) device.free(b);
+      throw error;
+    }
+    device.counters.replays++;
+    device.counters.kernels += bound.kernels;
+    return program.outputs.map((aval, i) => {
+      const value = newValue(device, aval, null);
+      const from = program.donated[i]!;
+      if (from === -1) value.storage.buffer = buffers[i]!;
+      else {
+        const s = inputs[from]!.storage;
+        value.storage.buffer = s.buffer;
+        s.buffer = null;
+      }
+      return value;
+    });
+  }
+
+  dispose(): void {
+    if (this.#arena !== null) this.#device.free(this.#arena);
+    this.#arena = null;
+    this.#bound = null;
+  }
+}
+
+/** A CPU device of one's own; most code uses the shared one, `cpu()`. */
+export function createCpu(options: CpuOptions = {}): CpuDevice {
+  return new CpuDevice(options);
+}

@@ -1,0 +1,265 @@
+import { copyOp } from '../ops/shape.js';
+import type { Aval } from './dtype.js';
+import { bytesPerElement, sizeOf } from './dtype.js';
+import type { Layout } from './layout.js';
+import { denseLayout, isContiguous } from './layout.js';
+import type { Op, OpCost } from './op.js';
+import type { Graph } from './trace.js';
+import type { Node, Storage, Value } from './value.js';
+
+/** Where a slot's memory comes from when a program runs. */
+export type Home =
+  /** Bytes of the program's arena. */
+  | { readonly kind: 'arena'; offset: number }
+  /** Memory of an argument, given at each run. */
+  | { readonly kind: 'input'; readonly index: number }
+  /** Memory of a result, given at each run. */
+  | { readonly kind: 'output'; readonly index: number };
+
+/** One block of memory of a program. */
+export interface Slot {
+  readonly aval: Aval;
+  readonly length: number;
+  readonly bytes: number;
+  home: Home;
+  /** First and last instruction that touches it; −1 and the number of instructions reach outside. */
+  first: number;
+  last: number;
+}
+
+/** An operand of an instruction. */
+export interface Arg {
+  readonly slot: number;
+  readonly layout: Layout;
+}
+
+/** One kernel to run. */
+export interface Instruction {
+  readonly op: Op;
+  readonly attrs: unknown;
+  readonly inputs: readonly Arg[];
+  readonly outputs: readonly Arg[];
+  /** Slot of scratch memory, or −1. */
+  readonly scratch: number;
+  readonly node: Node | null;
+}
+
+/**
+ * A graph made ready to run again and again: instructions in order, memory assigned.
+ *
+ * Outputs are dense, distinct and written by the program. A donated input may share its memory with an output.
+ */
+export interface Program {
+  readonly inputs: readonly Aval[];
+  readonly outputs: readonly Aval[];
+  readonly slots: readonly Slot[];
+  readonly instructions: readonly Instruction[];
+  readonly arenaBytes: number;
+  /** For each output the input whose memory it takes over, or −1. */
+  readonly donated: readonly number[];
+  readonly inputBytes: number;
+  /** Bytes of outputs that need memory of their own. */
+  readonly outputBytes: number;
+  /** Inputs, outputs and arena together: what is in use while the program runs. */
+  readonly peakBytes: number;
+}
+
+/** Slots are aligned so that any element type and any device's binding offset fits. */
+const alignment = 256;
+const align = (n: number): number => Math.ceil(n / alignment) * alignment;
+
+const dense = (v: Value): boolean => isContiguous(v) && v.offset === 0 && sizeOf(v.shape) === v.storage.length;
+
+/**
+ * Assigns memory to a graph by liveness.
+ *
+ * @param donate  which inputs may be overwritten once nothing reads them any more
+ * @param takers  only the first so many outputs may take over the memory of an input
+ */
+export function planProgram(graph: Graph, donate: readonly boolean[] = [], takers: number = Infinity): Program {
+  const slots: Slot[] = [];
+  const instructions: Instruction[] = [];
+  const slotOf = new Map<Storage, number>();
+  const newSlot = (aval: Aval, home: Home): number => {
+    const length = sizeOf(aval.shape);
+    const at = instructions.length;
+    slots.push({ aval, length, bytes: length * bytesPerElement(aval.dtype), home, first: at, last: at });
+    return slots.length - 1;
+  };
+  const arena = (): Home => ({ kind: 'arena', offset: 0 });
+
+  graph.inputs.forEach((v, index) => {
+    const s = newSlot({ shape: v.shape, dtype: v.dtype }, { kind: 'input', index });
+    slots[s]!.first = -1;
+    slotOf.set(v.storage, s);
+  });
+
+  const copies = new Map<Value, number>();
+  const emit = (op: Op, attrs: unknown, inputs: Arg[], outs: readonly Aval[], node: Node | null): number[] => {
+    const at = instructions.length;
+    const avals = inputs.map((a) => ({ shape: a.layout.shape, dtype: slots[a.slot]!.aval.dtype }));
+    const bytes = op.scratch?.(avals, attrs) ?? 0;
+    const scratch = bytes > 0 ? newSlot({ shape: [Math.ceil(bytes / 8)], dtype: 'f64' }, arena()) : -1;
+    const outputs = outs.map((a) => newSlot({ shape: a.shape, dtype: a.dtype }, arena()));
+    for (const a of inputs) slots[a.slot]!.last = at;
+    instructions.push({
+      op,
+      attrs,
+      inputs,
+      outputs: outputs.map((s, i) => ({ slot: s, layout: denseLayout(outs[i]!.shape) })),
+      scratch,
+      node,
+    });
+    return outputs;
+  };
+  const argOf = (v: Value): Arg => ({ slot: slotOf.get(v.storage)!, layout: v });
+  const copyOf = (v: Value): number => {
+    let s = copies.get(v);
+    if (s === undefined) {
+      s = emit(copyOp, null, [argOf(v)], [v], null)[0]!;
+      copies.set(v, s);
+    }
+    return s;
+  };
+
+  for (const node of graph.nodes) {
+    if (node.isView) continue;
+    const inputs = node.inputs.map((v): Arg =>
+      node.op.strided || isContiguous(v) ? argOf(v) : { slot: copyOf(v), layout: denseLayout(v.shape) },
+    );
+    const outs = emit(node.op, node.attrs, inputs, node.outputs, node);
+    node.outputs.forEach((v, i) => slotOf.set(v.storage, outs[i]!));
+  }
+
+  // Outputs are dense and distinct, and none is an input itself.
+  const taken = new Set<number>();
+  const outputSlots = graph.outputs.map((v) => {
+    let s = slotOf.get(v.storage)!;
+    if (!dense(v) || slots[s]!.home.kind === 'input' || taken.has(s)) {
+      s = emit(copyOp, null, [argOf(v)], [v], null)[0]!;
+    }
+    taken.add(s);
+    return s;
+  });
+  const end = instructions.length;
+  outputSlots.forEach((s, index) => {
+    slots[s]!.home = { kind: 'output', index };
+    slots[s]!.last = end;
+  });
+  graph.inputs.forEach((_, i) => {
+    if (!donate[i]) slots[i]!.last = end;
+  });
+
+  const donated = shareMemory(slots, instructions, outputSlots, donate, takers);
+  const arenaBytes = placeArena(slots);
+  const bytesOf = (list: readonly number[]): number => list.reduce((n, s) => n + slots[s]!.bytes, 0);
+  const inputBytes = bytesOf(graph.inputs.map((_, i) => i));
+  const outputBytes = bytesOf(outputSlots.filter((_, i) => donated[i] === -1));
+  return {
+    inputs: graph.inputs.map((v) => ({ shape: v.shape, dtype: v.dtype })),
+    outputs: graph.outputs.map((v) => ({ shape: v.shape, dtype: v.dtype })),
+    slots,
+    instructions,
+    arenaBytes,
+    donated,
+    inputBytes,
+    outputBytes,
+    peakBytes: inputBytes + outputBytes + arenaBytes,
+  };
+}
+
+/**
+ * Lets results take over the memory of operands that die with the instruction, where the op allows it.
+ *
+ * Memory of a donated input passes along such chains until an output claims it.
+ */
+function shareMemory(
+  slots: Slot[],
+  instructions: readonly Instruction[],
+  outputSlots: readonly number[],
+  donate: readonly boolean[],
+  takers: number,
+): number[] {
+  const donated = outputSlots.map(() => -1);
+  const claimed = new Set<number>();
+  instructions.forEach(({ op, inputs, outputs }, at) => {
+    if (op.inplace === undefined || outputs.length === 0) return;
+    const out = slots[outputs[0]!.slot]!;
+    for (const i of op.inplace) {
+      const arg = inputs[i];
+      if (arg === undefined) continue;
+      const x = slots[arg.slot]!;
+      const fits =
+        x.last === at &&
+        x.bytes === out.bytes &&
+        bytesPerElement(x.aval.dtype) === bytesPerElement(out.aval.dtype) &&
+        sizeOf(arg.layout.shape) === x.length &&
+        isContiguous(arg.layout) &&
+        inputs.filter((a) => slots[a.slot]!.home === x.home).length === 1;
+      if (!fits) continue;
+      const home = x.home;
+      if (home.kind === 'output') continue;
+      if (home.kind === 'input' && (!donate[home.index] || claimed.has(home.index))) continue;
+      if (out.home.kind === 'output') {
+        if (home.kind !== 'input' || out.home.index >= takers) continue;
+        donated[out.home.index] = home.index;
+        claimed.add(home.index);
+      }
+      // Sharing the home object makes both move together when the arena is laid out.
+      out.home = home;
+      return;
+    }
+  });
+  return donated;
+}
+
+/** Lays out the arena: largest blocks first, each at the lowest offset free during its life. Returns its size. */
+function placeArena(slots: readonly Slot[]): number {
+  const groups = new Map<Home, { home: Home & { kind: 'arena' }; bytes: number; first: number; last: number }>();
+  for (const s of slots) {
+    if (s.home.kind !== 'arena') continue;
+    const g = groups.get(s.home);
+    if (g === undefined) {
+      groups.set(s.home, { home: s.home, bytes: align(s.bytes), first: s.first, last: s.last });
+    } else {
+      g.first = Math.min(g.first, s.first);
+      g.last = Math.max(g.last, s.last);
+      g.bytes = Math.max(g.bytes, align(s.bytes));
+    }
+  }
+  const order = [...groups.values()].sort((a, b) => b.bytes - a.bytes || a.first - b.first);
+  const placed: { offset: number; bytes: number; first: number; last: number }[] = [];
+  let total = 0;
+  for (const g of order) {
+    let offset = 0;
+    for (const p of placed) {
+      // `placed` is kept sorted by offset, so the first gap that is wide enough is the lowest one.
+      if (p.last < g.first || p.first > g.last) continue;
+      if (p.offset >= offset + g.bytes) break;
+      offset = Math.max(offset, p.offset + p.bytes);
+    }
+    g.home.offset = offset;
+    total = Math.max(total, offset + g.bytes);
+    const block = { offset, bytes: g.bytes, first: g.first, last: g.last };
+    let i = placed.length;
+    while (i > 0 && placed[i - 1]!.offset > offset) i--;
+    placed.splice(i, 0, block);
+  }
+  return total;
+}
+
+/** Counted work of one instruction. */
+export function costOf(instruction: Instruction, slots: readonly Slot[]): OpCost {
+  const { op, inputs, outputs, attrs } = instruction;
+  const avals = (args: readonly Arg[]): Aval[] =>
+    args.map((a) => ({ shape: a.layout.shape, dtype: slots[a.slot]!.aval.dtype }));
+  return op.cost?.(avals(inputs), avals(outputs), attrs) ?? { flops: 0 };
+}
+
+/** A program bound to a device. */
+export interface Executable {
+  readonly program: Program;
+  /** Runs on argument values (dense, realised) and returns results; donated inputs are overwritten. */
+  run(inputs: readonly Value[]): Value[];
+  dispose(): void;
+}

@@ -1,0 +1,52 @@
+export { Tensor } from './tensor.js';
+export type { Nested } from './nested.js';
+export type { Aval, DType, Shape, TypedArray } from './engine/dtype.js';
+export type { TensorOptions } from './creation.js';
+export { arange, eye, full, fullLike, linspace, ones, onesLike, tensor, zeros, zerosLike } from './creation.js';
+
+export type { Operand } from './ops/elementwise.js';
+export {
+  abs, add, and, cast, ceil, clip, cos, div, elu, eq, erf, exp, expm1, floor, ge, gelu, geluTanh, gt, isFinite, isNaN,
+  le, log, log1p, logSigmoid, lt, maximum, minimum, mish, mod, mul, ne, neg, not, or, pow, reciprocal, relu, round,
+  rsqrt, sigmoid, sign, silu, sin, softplus, sqrt, square, sub, tan, tanh, where,
+} from './ops/elementwise.js';
+export type { Axes, ReduceOptions } from './ops/reduce.js';
+export { all, any, argMax, argMin, max, mean, min, prod, sum, variance } from './ops/reduce.js';
+export { logSoftmax, logSumExp, softmax } from './ops/softmax.js';
+export {
+  at, broadcastTo, chunk, concat, contiguous, expandDims, flip, pad, repeat, reshape, slice, splitSizes, squeeze,
+  stack, swapAxes, transpose, tril, triu,
+} from './ops/shape.js';
+export { gather, oneHot, scatterAdd, sliceAt, takeAlong, updateAt } from './ops/indexing.js';
+export { matmul } from './ops/matmul.js';
+
+export type { ScanOptions } from './scan.js';
+export { scan } from './scan.js';
+export { checkpoint, grad, referenceVjp, stopGradient, valueAndGrad, vjp } from './grad.js';
+export type { Compiled, CompileOptions } from './compile.js';
+export { compile, explain } from './compile.js';
+export type { Plan, PlannedKernel } from './plan.js';
+export { keep, scope } from './scope.js';
+export type { Tree } from './tree.js';
+export { cloneTree, disposeTree, move, treeEntries, treeFromEntries, treeLeaves, treeMap, treeUnflatten } from './tree.js';
+
+export type { Device, DeviceCounters, DeviceMemory } from './device.js';
+export { cpu, defaultDevice, setDefaultDevice } from './devices.js';
+export type { CpuOptions } from './cpu/device.js';
+export { CpuDevice, createCpu } from './cpu/device.js';
+export { withStep } from './step.js';
+
+export type { CpuCall, CpuView, Op, OpCost, VjpCall } from './engine/op.js';
+export { defineOp } from './engine/op.js';
+export { apply, apply1 } from './engine/apply.js';
+export { create } from './creation.js';
+
+export type { SeqErrorCode } from './engine/errors.js';
+export {
+  DeviceError, DTypeError, FormatError, GradError, IndexError, MemoryError, NumericsError, OptionError, SeqError,
+  ShapeError, SpecError, StateError, TraceError, show,
+} from './engine/errors.js';
+
+export { gemm, gemmInto } from './cpu/gemm.js';
+export type { RawTensor, SafetensorsDType } from './io/safetensors.js';
+export { decodeSafetensors, encodeSafetensors, loadTensors, saveTensors } from './io/safetensors.js';

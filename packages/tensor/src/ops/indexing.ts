@@ -1,0 +1,314 @@
+import type { Tensor } from '../tensor.js';
+import { apply1 } from '../engine/apply.js';
+import type { Aval, DType } from '../engine/dtype.js';
+import { sizeOf } from '../engine/dtype.js';
+import { DTypeError, IndexError, OptionError, ShapeError, show } from '../engine/errors.js';
+import { normalizeAxis } from '../engine/layout.js';
+import type { CpuView, Op } from '../engine/op.js';
+import { defineOp } from '../engine/op.js';
+
+function checkIndices(name: string, idx: Aval): void {
+  if (idx.dtype !== 'i32') throw new DTypeError(`${name}: indices must be i32, got ${idx.dtype}. Use cast('i32').`);
+}
+
+function outOfRange(name: string, value: number, size: number, at: number): never {
+  throw new IndexError(`${name}: index must be in [0, ${size - 1}], got ${value} (element ${at} of the indices).`);
+}
+
+const free = (): { flops: number } => ({ flops: 0 });
+const product = (shape: readonly number[], from: number, to: number): number => sizeOf(shape.slice(from, to));
+
+interface AxisAttrs {
+  readonly axis: number;
+}
+
+/** Slices of x picked by index: x [P, N, Q], indices [I] → [P, I, Q]. */
+export const gatherOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
+  name: 'gather',
+  infer([x, idx], { axis }) {
+    checkIndices('gather', idx!);
+    return { shape: [...x!.shape.slice(0, axis), ...idx!.shape, ...x!.shape.slice(axis + 1)], dtype: x!.dtype };
+  },
+  cpu({ inputs, outputs, attrs: { axis } }) {
+    const [x, idx, o] = [inputs[0]!, inputs[1]!, outputs[0]!];
+    const [P, N, Q] = [product(x.shape, 0, axis), x.shape[axis]!, product(x.shape, axis + 1, x.shape.length)];
+    const I = sizeOf(idx.shape);
+    for (let p = 0, oi = o.offset; p < P; p++) {
+      for (let k = 0; k < I; k++, oi += Q) {
+        const j = idx.data[idx.offset + k]!;
+        if (j < 0 || j >= N) outOfRange('gather', j, N, k);
+        const xi = x.offset + (p * N + j) * Q;
+        for (let q = 0; q < Q; q++) o.data[oi + q] = x.data[xi + q]!;
+      }
+    }
+  },
+  vjp({ inputs, cotangents, attrs }) {
+    const [x, idx] = [inputs[0]!, inputs[1]!];
+    return [apply1(scatterAddOp, [x.zeros(), idx, cotangents[0]!], attrs), null];
+  },
+  cost: free,
+});
+
+/** x with updates added at indexed slices, in the order of the updates. */
+export const scatterAddOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
+  name: 'scatterAdd',
+  inplace: [0],
+  infer([x, idx, u], { axis }) {
+    checkIndices('scatterAdd', idx!);
+    if (x!.dtype !== u!.dtype) {
+      throw new DTypeError(`scatterAdd: element types must agree, got ${x!.dtype} and ${u!.dtype}. Use cast() on one of them.`);
+    }
+    const want = [...x!.shape.slice(0, axis), ...idx!.shape, ...x!.shape.slice(axis + 1)];
+    if (want.length !== u!.shape.length || want.some((d, i) => d !== u!.shape[i])) {
+      throw new ShapeError(`scatterAdd: updates must be ${show(want)} for x ${show(x!.shape)} and indices ${show(idx!.shape)}, got ${show(u!.shape)}.`);
+    }
+    return { shape: x!.shape, dtype: x!.dtype };
+  },
+  cpu({ inputs, outputs, attrs: { axis } }) {
+    const [x, idx, u, o] = [inputs[0]!, inputs[1]!, inputs[2]!, outputs[0]!];
+    const [P, N, Q] = [product(x.shape, 0, axis), x.shape[axis]!, product(x.shape, axis + 1, x.shape.length)];
+    const I = sizeOf(idx.shape);
+    copyDense(x, o);
+    for (let p = 0, ui = u.offset; p < P; p++) {
+      for (let k = 0; k < I; k++, ui += Q) {
+        const j = idx.data[idx.offset + k]!;
+        if (j < 0 || j >= N) outOfRange('scatterAdd', j, N, k);
+        const oi = o.offset + (p * N + j) * Q;
+        for (let q = 0; q < Q; q++) o.data[oi + q]! += u.data[ui + q]!;
+      }
+    }
+  },
+  vjp({ inputs, cotangents, attrs, needs }) {
+    const g = cotangents[0]!;
+    return [needs[0] ? g : null, null, needs[2] ? apply1(gatherOp, [g, inputs[1]!], attrs) : null];
+  },
+  cost: (inputs) => ({ flops: sizeOf(inputs[2]!.shape) }),
+});
+
+/** One element per index along an axis: o[p, i, q] = x[p, indices[p, i, q], q]. */
+export const takeAlongOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
+  name: 'takeAlong',
+  infer([x, idx], { axis }) {
+    checkIndices('takeAlong', idx!);
+    if (idx!.shape.length !== x!.shape.length || idx!.shape.some((d, i) => i !== axis && d !== x!.shape[i])) {
+      throw new ShapeError(`takeAlong: indices must match x outside axis ${axis}, got ${show(x!.shape)} and ${show(idx!.shape)}.`);
+    }
+    return { shape: idx!.shape, dtype: x!.dtype };
+  },
+  cpu({ inputs, outputs, attrs: { axis } }) {
+    const [x, idx, o] = [inputs[0]!, inputs[1]!, outputs[0]!];
+    walkAlong('takeAlong', x, idx, axis, (k, xi) => {
+      o.data[o.offset + k] = x.data[x.offset + xi]!;
+    });
+  },
+  vjp: ({ inputs, cotangents, attrs }) => [
+    apply1(addAlongOp, [inputs[0]!.zeros(), inputs[1]!, cotangents[0]!], attrs),
+    null,
+  ],
+  cost: free,
+});
+
+/** x with one update added per index along an axis. */
+export const addAlongOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
+  name: 'addAlong',
+  inplace: [0],
+  infer: ([x, idx]) => {
+    checkIndices('addAlong', idx!);
+    return { shape: x!.shape, dtype: x!.dtype };
+  },
+  cpu({ inputs, outputs, attrs: { axis } }) {
+    const [x, idx, u, o] = [inputs[0]!, inputs[1]!, inputs[2]!, outputs[0]!];
+    copyDense(x, o);
+    walkAlong('addAlong', x, idx, axis, (k, xi) => {
+      o.data[o.offset + xi]! += u.data[u.offset + k]!;
+    });
+  },
+  vjp({ inputs, cotangents, attrs, needs }) {
+    const g = cotangents[0]!;
+    return [needs[0] ? g : null, null, needs[2] ? apply1(takeAlongOp, [g, inputs[1]!], attrs) : null];
+  },
+  cost: (inputs) => ({ flops: sizeOf(inputs[2]!.shape) }),
+});
+
+function walkAlong(name: string, x: CpuView, idx: CpuView, axis: number, visit: (k: number, xi: number) => void): void {
+  const [P, N, Q] = [product(x.shape, 0, axis), x.shape[axis]!, product(x.shape, axis + 1, x.shape.length)];
+  const I = idx.shape[axis]!;
+  for (let p = 0, k = 0; p < P; p++) {
+    for (let i = 0; i < I; i++) {
+      for (let q = 0; q < Q; q++, k++) {
+        const j = idx.data[idx.offset + k]!;
+        if (j < 0 || j >= N) outOfRange(name, j, N, k);
+        visit(k, (p * N + j) * Q + q);
+      }
+    }
+  }
+}
+
+/** 1 at each index along a new last axis, 0 elsewhere. */
+export const oneHotOp: Op<{ readonly n: number; readonly dtype: DType }> = defineOp({
+  name: 'oneHot',
+  infer([idx], { n, dtype }) {
+    checkIndices('oneHot', idx!);
+    return { shape: [...idx!.shape, n], dtype };
+  },
+  cpu({ inputs, outputs, attrs: { n } }) {
+    const [idx, o] = [inputs[0]!, outputs[0]!];
+    const size = sizeOf(idx.shape);
+    o.data.fill(0, o.offset, o.offset + size * n);
+    for (let k = 0; k < size; k++) {
+      const j = idx.data[idx.offset + k]!;
+      if (j < 0 || j >= n) outOfRange('oneHot', j, n, k);
+      o.data[o.offset + k * n + j] = 1;
+    }
+  },
+  cost: free,
+});
+
+interface WindowAttrs extends AxisAttrs {
+  readonly size: number;
+}
+
+/** Start positions: a scalar for all rows of axis 0, or one per row when the window lies on axis 1. */
+function checkStart(name: string, x: Aval, start: Aval, axis: number): void {
+  if (start.dtype !== 'i32') throw new DTypeError(`${name}: start must be i32, got ${start.dtype}. Use cast('i32').`);
+  const perRow = start.shape.length === 1 && axis === 1 && start.shape[0] === x.shape[0];
+  if (start.shape.length !== 0 && !perRow) {
+    throw new ShapeError(
+      `${name}: start must be a scalar${axis === 1 ? ` or [B] = [${x.shape[0]}]` : ' (one per row needs axis 1)'}, got ${show(start.shape)}.`,
+    );
+  }
+}
+
+/** Visits the window row by row: offset of the row inside the window operand and inside the whole one. */
+function eachWindow(
+  name: string,
+  whole: CpuView,
+  start: CpuView,
+  axis: number,
+  size: number,
+  visit: (small: number, large: number, n: number) => void,
+): void {
+  const [P, N, Q] = [product(whole.shape, 0, axis), whole.shape[axis]!, product(whole.shape, axis + 1, whole.shape.length)];
+  for (let p = 0; p < P; p++) {
+    const s = start.data[start.offset + (start.shape.length === 1 ? p : 0)]!;
+    if (s < 0 || s + size > N) {
+      throw new IndexError(
+        `${name}: the window must lie inside axis ${axis} of size ${N}, got start ${s} and size ${size}. Make the axis longer (maxLength of a cache) or start earlier.`,
+      );
+    }
+    visit(p * size * Q, (p * N + s) * Q, size * Q);
+  }
+}
+
+/** `size` elements of an axis from a start that is data. */
+export const sliceAtOp: Op<WindowAttrs> = defineOp<WindowAttrs>({
+  name: 'sliceAt',
+  infer([x, start], { axis, size }) {
+    checkStart('sliceAt', x!, start!, axis);
+    return { shape: x!.shape.map((d, i) => (i === axis ? size : d)), dtype: x!.dtype };
+  },
+  cpu({ inputs, outputs, attrs: { axis, size } }) {
+    const [x, start, o] = [inputs[0]!, inputs[1]!, outputs[0]!];
+    eachWindow('sliceAt', x, start, axis, size, (small, large, n) => {
+      for (let i = 0; i < n; i++) o.data[o.offset + small + i] = x.data[x.offset + large + i]!;
+    });
+  },
+  vjp: ({ inputs, cotangents, attrs }) => [
+    apply1(updateAtOp, [inputs[0]!.zeros(), cotangents[0]!, inputs[1]!], { axis: attrs.axis }),
+    null,
+  ],
+  cost: free,
+});
+
+/** x with an update written into an axis at a start that is data; in place when nobody else reads x. */
+export const updateAtOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
+  name: 'updateAt',
+  inplace: [0],
+  infer([x, update, start], { axis }) {
+    checkStart('updateAt', x!, start!, axis);
+    if (x!.dtype !== update!.dtype) {
+      throw new DTypeError(`updateAt: element types must agree, got ${x!.dtype} and ${update!.dtype}. Use cast() on one of them.`);
+    }
+    if (update!.shape.length !== x!.shape.length || update!.shape.some((d, i) => (i === axis ? d > x!.shape[i]! : d !== x!.shape[i]))) {
+      throw new ShapeError(`updateAt: the update must match x outside axis ${axis} and fit into it, got x ${show(x!.shape)} and update ${show(update!.shape)}.`);
+    }
+    return { shape: x!.shape, dtype: x!.dtype };
+  },
+  cpu({ inputs, outputs, attrs: { axis } }) {
+    const [x, update, start, o] = [inputs[0]!, inputs[1]!, inputs[2]!, outputs[0]!];
+    const size = update.shape[axis]!;
+    // All windows are checked before the first write, since x may be overwritten in place.
+    eachWindow('updateAt', x, start, axis, size, () => {});
+    copyDense(x, o);
+    eachWindow('updateAt', x, start, axis, size, (small, large, n) => {
+      for (let i = 0; i < n; i++) o.data[o.offset + large + i] = update.data[update.offset + small + i]!;
+    });
+  },
+  vjp({ inputs, cotangents, attrs: { axis }, needs }) {
+    const g = cotangents[0]!;
+    const [, update, start] = [inputs[0]!, inputs[1]!, inputs[2]!];
+    return [
+      needs[0] ? apply1(updateAtOp, [g, update.zeros(), start], { axis }) : null,
+      needs[1] ? apply1(sliceAtOp, [g, start], { axis, size: update.shape[axis]! }) : null,
+      null,
+    ];
+  },
+  cost: free,
+});
+
+function copyDense(x: CpuView, o: CpuView): void {
+  const n = sizeOf(x.shape);
+  if (x.data.buffer === o.data.buffer && x.data.byteOffset + x.offset * x.data.BYTES_PER_ELEMENT === o.data.byteOffset + o.offset * o.data.BYTES_PER_ELEMENT) return;
+  o.data.set(x.data.subarray(x.offset, x.offset + n), o.offset);
+}
+
+// ---- functions -------------------------------------------------------------------------------------------------
+
+/**
+ * Slices picked by index along an axis (an embedding look-up when axis is 0).
+ *
+ * @param x        [..P, N, ..Q]
+ * @param indices  i32 of any shape I, each in [0, N)
+ * @returns        [..P, ..I, ..Q]
+ * @throws IndexError when the data is read, naming the index
+ */
+export function gather(x: Tensor, indices: Tensor, axis: number = 0): Tensor {
+  return apply1(gatherOp, [x, indices], { axis: normalizeAxis('gather', axis, x.shape.length) });
+}
+
+/** x with `updates` added at indexed slices; the same index may occur often, sums are taken in order. */
+export function scatterAdd(x: Tensor, indices: Tensor, updates: Tensor, axis: number = 0): Tensor {
+  return apply1(scatterAddOp, [x, indices, updates], { axis: normalizeAxis('scatterAdd', axis, x.shape.length) });
+}
+
+/** One element per index along an axis; `indices` has x's shape outside the axis. */
+export function takeAlong(x: Tensor, indices: Tensor, axis: number = -1): Tensor {
+  return apply1(takeAlongOp, [x, indices], { axis: normalizeAxis('takeAlong', axis, x.shape.length) });
+}
+
+/** 1 at each index along a new last axis of size n, 0 elsewhere. */
+export function oneHot(indices: Tensor, n: number, { dtype = 'f32' }: { dtype?: DType } = {}): Tensor {
+  if (!Number.isInteger(n) || n < 0) throw new OptionError(`oneHot: n must be an integer ≥ 0, got ${n}.`);
+  return apply1(oneHotOp, [indices], { n, dtype });
+}
+
+/** `size` elements of an axis from `start`, an i32 scalar tensor or, for axis 1, one per row of axis 0. */
+export function sliceAt(x: Tensor, start: Tensor, size: number, axis: number = 0): Tensor {
+  const a = normalizeAxis('sliceAt', axis, x.shape.length);
+  if (!Number.isInteger(size) || size < 0 || size > x.shape[a]!) {
+    throw new ShapeError(`sliceAt: size must be in [0, ${x.shape[a]}] for axis ${axis} of ${show(x.shape)}, got ${size}.`);
+  }
+  return apply1(sliceAtOp, [x, start], { axis: a, size });
+}
+
+/**
+ * x with `update` written at start … start + size along an axis; in place when nobody else reads x.
+ *
+ * @param x       [..P, N, ..Q]
+ * @param update  [..P, M, ..Q], M ≤ N
+ * @param start   i32 scalar, or [B] for axis 1: one per row of axis 0
+ * @throws IndexError when the window leaves the axis; x is then unchanged
+ */
+export function updateAt(x: Tensor, update: Tensor, start: Tensor, axis: number = 0): Tensor {
+  return apply1(updateAtOp, [x, update, start], { axis: normalizeAxis('updateAt', axis, x.shape.length) });
+}
