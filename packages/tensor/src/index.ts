@@ -6,7 +6,7 @@ export { arange, eye, full, fullLike, linspace, ones, onesLike, tensor, zeros, z
 
 export type { Operand } from './ops/elementwise.js';
 export {
-  abs, add, and, cast, ceil, clip, cos, div, elu, eq, erf, exp, expm1, floor, ge, gelu, geluTanh, gt, isFinite, isNaN,
+  abs, add, and, cast, ceil, clip, cos, div, elu, eq, erf, erfinv, exp, expm1, floor, ge, gelu, geluTanh, gt, isFinite, isNaN,
   le, log, log1p, logSigmoid, lt, maximum, minimum, mish, mod, mul, ne, neg, not, or, pow, reciprocal, relu, round,
   rsqrt, sigmoid, sign, silu, sin, softplus, sqrt, square, sub, tan, tanh, where,
 } from './ops/elementwise.js';
@@ -19,6 +19,12 @@ export {
 } from './ops/shape.js';
 export { gather, oneHot, scatterAdd, sliceAt, takeAlong, updateAt } from './ops/indexing.js';
 export { matmul } from './ops/matmul.js';
+
+export { key } from './key.js';
+export type { Key, RandomOptions } from './ops/random.js';
+export {
+  bernoulli, categorical, foldIn, normal, permutation, randomInt, split, threefry2x32, truncatedNormal, uniform,
+} from './ops/random.js';
 
 export type { ScanOptions } from './scan.js';
 export { scan } from './scan.js';

@@ -213,6 +213,7 @@ export class Tensor {
   tanh(): Tensor { return E.tanh(this); }
   sigmoid(): Tensor { return E.sigmoid(this); }
   erf(): Tensor { return E.erf(this); }
+  erfinv(): Tensor { return E.erfinv(this); }
   relu(): Tensor { return E.relu(this); }
   softplus(): Tensor { return E.softplus(this); }
   logSigmoid(): Tensor { return E.logSigmoid(this); }

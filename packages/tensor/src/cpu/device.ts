@@ -3,6 +3,7 @@ import type { Aval, DType, TypedArray } from '../engine/dtype.js';
 import { bytesPerElement, sizeOf, typedView } from '../engine/dtype.js';
 import { isContiguous } from '../engine/layout.js';
 import type { CpuView, Op } from '../engine/op.js';
+import { inplacePairs } from '../engine/op.js';
 import type { Executable, Program } from '../engine/program.js';
 import type { DeviceBuffer, Node, Storage, Value } from '../engine/value.js';
 import { newValue } from '../engine/value.js';
@@ -157,7 +158,7 @@ export class CpuDevice implements Device {
     if (scratch !== null) borrowed.push(scratch);
 
     node.outputs.forEach((v, i) => {
-      const taken = i === 0 ? this.#inplace(node) : null;
+      const taken = this.#inplace(node, i);
       v.storage.buffer = taken ?? this.allocate(v.dtype, v.storage.length);
     });
     try {
@@ -182,11 +183,11 @@ export class CpuDevice implements Device {
   }
 
   /** Memory of an operand that dies here and that the op may overwrite. */
-  #inplace(node: Node): CpuBuffer | null {
-    const out = node.outputs[0]!;
-    for (const i of node.op.inplace ?? []) {
+  #inplace(node: Node, output: number): CpuBuffer | null {
+    const out = node.outputs[output]!;
+    for (const [o, i] of inplacePairs(node.op)) {
       const v = node.inputs[i];
-      if (v === undefined) continue;
+      if (v === undefined || o !== output) continue;
       const s = v.storage;
       if (s.refs !== 1 || s.buffer === null || s.bytes !== out.storage.bytes) continue;
       if (bytesPerElement(s.dtype) !== bytesPerElement(out.dtype)) continue;

@@ -24,16 +24,17 @@ export type StridedProduct = (
 const PANEL_A = 32768;
 const PANEL_B = 24576;
 /** K beyond this goes in blocks, with a tile of C in double between them. */
-const K_BLOCK = 512;
+const K_DIRECT = 1024;
 /** K_BLOCK * TILE_M <= PANEL_A and K_BLOCK * TILE_N <= PANEL_B. */
-const TILE_M = 64;
-const TILE_N = 48;
+const K_BLOCK = 256;
+const TILE_M = 128;
+const TILE_N = 96;
 
 /**
  * The product by packed panels: both matrices are copied, converted to double, into strips that fit the
  * registers (2 rows by 3 columns: the largest block whose accumulators V8 keeps in registers).
  *
- * The panels (472 KiB a thread) are constants of the closure. V8 then knows their address and length
+ * The panels (544 KiB a thread) are constants of the closure. V8 then knows their address and length
  * when it compiles, which makes the inner loop 1.4 times faster than panels passed as arguments.
  */
 export function packedProduct(): StridedProduct {
@@ -248,7 +249,7 @@ export function packedProduct(): StridedProduct {
     cCol: number,
     add: boolean,
   ): void {
-    if (k > K_BLOCK) {
+    if (k > K_DIRECT) {
       tiled(m, n, k, a, aOff, aRow, aCol, b, bOff, bRow, bCol, c, cOff, cRow, cCol, add);
       return;
     }

@@ -36,3 +36,18 @@ export function erf(x: number): number {
 export function softplus(x: number): number {
   return x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x));
 }
+
+/**
+ * Inverse of erf on [−1, 1]: the closed form of Winitzki (2008) as a start, then Newton steps
+ * y ← y − (erf y − x) √π/2 exp(y²) to double precision.
+ */
+export function erfinv(x: number): number {
+  if (!(Math.abs(x) < 1)) return Math.abs(x) === 1 ? x * Infinity : NaN;
+  if (x === 0) return x;
+  const a = 0.147;
+  const l = Math.log1p(-x * x);
+  const b = 2 / (Math.PI * a) + l / 2;
+  let y = Math.sign(x) * Math.sqrt(Math.sqrt(b * b - l / a) - b);
+  for (let i = 0; i < 4; i++) y -= (erf(y) - x) * (Math.sqrt(Math.PI) / 2) * Math.exp(y * y);
+  return y;
+}

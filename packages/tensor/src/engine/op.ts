@@ -58,8 +58,11 @@ export interface Op<A = any> {
   cpu?(call: CpuCall<A>): void;
   /** True when `cpu` honours the strides of its inputs. */
   readonly strided?: boolean;
-  /** Inputs whose buffer output 0 may take over when nobody else reads it (same size, read at i before write at i). */
-  readonly inplace?: readonly number[];
+  /**
+   * Inputs whose buffer an output may take over when nobody else reads it (same size, read at i before write
+   * at i): an input for output 0, or a pair [output, input].
+   */
+  readonly inplace?: readonly (number | readonly [output: number, input: number])[];
   /** Bytes of scratch memory that `cpu` wants. */
   scratch?(inputs: readonly Aval[], attrs: A): number;
   reference?(inputs: readonly Tensor[], attrs: A): Tensor | readonly Tensor[];
@@ -74,4 +77,9 @@ export interface Op<A = any> {
  */
 export function defineOp<A>(op: Op<A>): Op<A> {
   return op;
+}
+
+/** The pairs [output, input] of an op's `inplace`. */
+export function inplacePairs(op: Op): readonly (readonly [output: number, input: number])[] {
+  return (op.inplace ?? []).map((e) => (typeof e === 'number' ? ([0, e] as const) : e));
 }

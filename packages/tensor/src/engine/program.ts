@@ -4,6 +4,7 @@ import { bytesPerElement, sizeOf } from './dtype.js';
 import type { Layout } from './layout.js';
 import { denseLayout, isContiguous } from './layout.js';
 import type { Op, OpCost } from './op.js';
+import { inplacePairs } from './op.js';
 import type { Graph } from './trace.js';
 import type { Node, Storage, Value } from './value.js';
 
@@ -183,22 +184,22 @@ function shareMemory(
   const donated = outputSlots.map(() => -1);
   const claimed = new Set<number>();
   instructions.forEach(({ op, inputs, outputs }, at) => {
-    if (op.inplace === undefined || outputs.length === 0) return;
-    const out = slots[outputs[0]!.slot]!;
-    for (const i of op.inplace) {
+    const done = new Set<number>();
+    for (const [o, i] of inplacePairs(op)) {
       const arg = inputs[i];
-      if (arg === undefined) continue;
+      const out = slots[outputs[o]?.slot ?? -1];
+      if (arg === undefined || out === undefined || done.has(o)) continue;
       const x = slots[arg.slot]!;
+      const home = x.home;
       const fits =
         x.last === at &&
         x.bytes === out.bytes &&
         bytesPerElement(x.aval.dtype) === bytesPerElement(out.aval.dtype) &&
         sizeOf(arg.layout.shape) === x.length &&
         isContiguous(arg.layout) &&
-        inputs.filter((a) => slots[a.slot]!.home === x.home).length === 1;
-      if (!fits) continue;
-      const home = x.home;
-      if (home.kind === 'output') continue;
+        inputs.filter((a) => slots[a.slot]!.home === home).length === 1 &&
+        !outputs.some((p) => slots[p.slot]!.home === home);
+      if (!fits || home.kind === 'output') continue;
       if (home.kind === 'input' && (!donate[home.index] || claimed.has(home.index))) continue;
       if (out.home.kind === 'output') {
         if (home.kind !== 'input' || out.home.index >= takers) continue;
@@ -207,7 +208,7 @@ function shareMemory(
       }
       // Sharing the home object makes both move together when the arena is laid out.
       out.home = home;
-      return;
+      done.add(o);
     }
   });
   return donated;

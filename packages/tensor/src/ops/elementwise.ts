@@ -1,5 +1,5 @@
 import type { Tensor } from '../tensor.js';
-import { erf as erfNumber, softplus as softplusNumber } from '../cpu/math.js';
+import { erf as erfNumber, erfinv as erfinvNumber, softplus as softplusNumber } from '../cpu/math.js';
 import { eachRow, rowsOf } from '../cpu/rows.js';
 import { apply1, elements } from '../engine/apply.js';
 import type { Aval, DType, TypedArray } from '../engine/dtype.js';
@@ -323,6 +323,10 @@ export const sigmoidOp: Op<null> = unary('sigmoid', (x, xi, xs, o, oi, n) => {
 export const erfOp: Op<null> = unary('erf', (x, xi, xs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = erfNumber(x[xi]!);
 }, (g, x) => g.mul(x.square().neg().exp()).mul(2 / Math.sqrt(Math.PI)));
+/** Inverse of the error function: an approximation of Winitzki refined by Newton steps. */
+export const erfinvOp: Op<null> = unary('erfinv', (x, xi, xs, o, oi, n) => {
+  for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = erfinvNumber(x[xi]!);
+}, (g, _x, y) => g.mul(y.square().exp()).mul(Math.sqrt(Math.PI) / 2));
 export const reluOp: Op<null> = unary('relu', (x, xi, xs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.max(x[xi]!, 0);
 }, (g, x) => x.gt(0).where(g, 0), 'number');
@@ -541,6 +545,8 @@ export function tanh(x: Tensor): Tensor { return apply1(tanhOp, [x], null); }
 export function sigmoid(x: Tensor): Tensor { return apply1(sigmoidOp, [x], null); }
 /** Error function 2/√π ∫₀ˣ e^{−t²} dt. */
 export function erf(x: Tensor): Tensor { return apply1(erfOp, [x], null); }
+/** The number whose error function is x, for −1 ≤ x ≤ 1. */
+export function erfinv(x: Tensor): Tensor { return apply1(erfinvOp, [x], null); }
 /** max(x, 0). */
 export function relu(x: Tensor): Tensor { return apply1(reluOp, [x], null); }
 /** log(1 + eˣ), exact everywhere. */
