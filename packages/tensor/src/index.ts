@@ -19,6 +19,12 @@ export {
 } from './ops/shape.js';
 export { gather, oneHot, scatterAdd, sliceAt, takeAlong, updateAt } from './ops/indexing.js';
 export { matmul } from './ops/matmul.js';
+export type { CumsumOptions } from './ops/cumsum.js';
+export { cumsum } from './ops/cumsum.js';
+export type { Conv1dOptions } from './ops/conv.js';
+export { conv1d } from './ops/conv.js';
+export type { CrossEntropyOptions, Reduction } from './ops/loss.js';
+export { crossEntropy } from './ops/loss.js';
 
 export { key } from './key.js';
 export type { Key, RandomOptions } from './ops/random.js';

@@ -194,6 +194,17 @@ describe('tensors', () => {
     }
   });
 
+  test('a Node Buffer, at any offset, is read like any other bytes', async () => {
+    const bytes = await saveTensors({ a: tensor([1, 2, 3]), b: tensor(Float64Array.of(4)) });
+    const pool = Buffer.alloc(bytes.length + 3);
+    pool.set(bytes, 3);
+    const loaded = loadTensors(pool.subarray(3));
+    expect(await loaded.get('a')!.toArray()).toEqual([1, 2, 3]);
+    expect(await loaded.get('b')!.toArray()).toEqual([4]);
+    const raw = decodeSafetensors(pool.subarray(3)).tensors['a']!.data;
+    expect(raw.slice().buffer.byteLength).toBe(12);
+  });
+
   test('types of the format that are widened', async () => {
     const raw: Record<string, RawTensor> = {
       bf16: { dtype: 'BF16', shape: [3], data: bytesOf(Uint16Array.of(0x3f80, 0xc049, 0x7f80)) },

@@ -83,7 +83,7 @@ export function encodeSafetensors(
 }
 
 /**
- * Reads a safetensors file; the data are views of `bytes`, not copies.
+ * Reads a safetensors file; the data are views of `file`, not copies.
  *
  * Strict: the header must be valid and complete, names unique, and the tensors must cover the data
  * exactly once. A damaged byte inside the data itself cannot be seen (the format has no checksum).
@@ -91,10 +91,12 @@ export function encodeSafetensors(
  * @returns tensors (name → dtype, shape, bytes) and the metadata strings; both without a prototype
  * @throws FormatError for every defect of the file, and nothing else
  */
-export function decodeSafetensors(bytes: Uint8Array): {
+export function decodeSafetensors(file: Uint8Array): {
   tensors: Record<string, RawTensor>;
   metadata: Record<string, string>;
 } {
+  // Node's Buffer is a Uint8Array whose `slice` does not copy: views must not inherit that.
+  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
   const { header, dataStart } = readHeader(bytes);
   const tensors = Object.create(null) as Record<string, RawTensor>;
   const metadata = Object.create(null) as Record<string, string>;
