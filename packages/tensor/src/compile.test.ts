@@ -155,7 +155,7 @@ describe('compile', () => {
           const n = h.mul(0.5).add(v).tanh();
           return [n, n.softmax()];
         }, s.zeros([4], { device: d }), x);
-        return s.concat([h.expandDims(0), s.tril(x.slice(0, 0, 4)), s.pad(x, 0, 1, 0).slice(0, 0, 4)]);
+        return s.concat([h.expandDims(0), ys, s.tril(x.slice(0, 0, 4)), s.pad(x, 0, 1, 0).slice(0, 0, 4)]);
       });
       const x = s.uniform(s.key(3, { device: d }), [6, 4]);
       await list(f(x));

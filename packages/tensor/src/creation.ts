@@ -5,6 +5,7 @@ import type { DType, Shape, TypedArray } from './engine/dtype.js';
 import { sizeOf, typedView, bytesPerElement } from './engine/dtype.js';
 import { OptionError, ShapeError, show } from './engine/errors.js';
 import type { Op } from './engine/op.js';
+import { temporaries } from './engine/state.js';
 import { newValue } from './engine/value.js';
 import type { Nested } from './nested.js';
 import { fromNested } from './nested.js';
@@ -117,6 +118,8 @@ export function linspace(start: number, stop: number, n: number, { device, dtype
 /** The n × n identity. */
 export function eye(n: number, { device, dtype = 'f32' }: TensorOptions = {}): Tensor {
   if (!Number.isInteger(n) || n < 0) throw new OptionError(`eye: n must be an integer ≥ 0, got ${n}.`);
-  const i = arange(0, n, 1, { device, dtype: 'i32' });
-  return i.expandDims(1).eq(i.expandDims(0)).cast(dtype);
+  return temporaries(() => {
+    const i = arange(0, n, 1, { device, dtype: 'i32' });
+    return i.expandDims(1).eq(i.expandDims(0)).cast(dtype);
+  });
 }

@@ -25,6 +25,11 @@ export type { Conv1dOptions } from './ops/conv.js';
 export { conv1d } from './ops/conv.js';
 export type { CrossEntropyOptions, Reduction } from './ops/loss.js';
 export { crossEntropy } from './ops/loss.js';
+export { argsort, topK } from './ops/select.js';
+export type { LinearRecurrenceOptions } from './ops/recurrence.js';
+export { linearRecurrence } from './ops/recurrence.js';
+export type { AssociativeScanOptions } from './ops/associative-scan.js';
+export { associativeScan } from './ops/associative-scan.js';
 
 export { key } from './key.js';
 export type { Key, RandomOptions } from './ops/random.js';
@@ -50,7 +55,8 @@ export { withStep } from './step.js';
 
 export type { CpuCall, CpuView, Op, OpCost, VjpCall } from './engine/op.js';
 export { defineOp } from './engine/op.js';
-export { apply, apply1 } from './engine/apply.js';
+export { apply, apply1, elements } from './engine/apply.js';
+export { isFloat, sizeOf } from './engine/dtype.js';
 export { create } from './creation.js';
 
 export type { SeqErrorCode } from './engine/errors.js';

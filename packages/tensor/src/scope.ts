@@ -1,6 +1,6 @@
 import { OptionError } from './engine/errors.js';
-import { state } from './engine/state.js';
-import { Tensor } from './tensor.js';
+import { closing } from './engine/state.js';
+import type { Disposable } from './engine/state.js';
 import { treeLeaves } from './tree.js';
 
 /**
@@ -11,29 +11,22 @@ import { treeLeaves } from './tree.js';
  * @throws OptionError when `f` is asynchronous: other code could then run inside the scope
  */
 export function scope<T>(f: () => T): T {
-  const handles: Tensor[] = [];
-  state.scopes.push(handles);
-  let result: T | undefined;
-  try {
-    result = f();
-    if (result instanceof Promise) {
-      throw new OptionError('scope: the function must not be asynchronous. Await outside, and dispose() by hand there.');
-    }
-    return result;
-  } finally {
-    state.scopes.pop();
-    const outer = state.scopes[state.scopes.length - 1] as Tensor[] | undefined;
-    const kept = new Set(result === undefined || result instanceof Promise ? [] : treeLeaves(result));
-    for (const t of handles) {
-      if (!kept.has(t) && !pinned.has(t)) t.dispose();
-      else if (t.disposed) continue;
-      else if (outer !== undefined) outer.push(t);
-      else t.watch();
-    }
-  }
+  return closing(
+    () => {
+      const result = f();
+      if (result instanceof Promise) {
+        throw new OptionError('scope: the function must not be asynchronous. Await outside, and dispose() by hand there.');
+      }
+      return result;
+    },
+    (result) => {
+      const kept = new Set<Disposable>(treeLeaves(result));
+      return (h) => kept.has(h) || pinned.has(h);
+    },
+  );
 }
 
-const pinned = new WeakSet<Tensor>();
+const pinned = new WeakSet<Disposable>();
 
 /** Lets tensors survive the scopes they were made in; they then live until disposed or garbage collected. */
 export function keep<T>(tree: T): T {

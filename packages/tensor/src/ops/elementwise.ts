@@ -7,6 +7,7 @@ import { isFloat } from '../engine/dtype.js';
 import { DTypeError } from '../engine/errors.js';
 import { broadcastShapes } from '../engine/layout.js';
 import type { Op } from '../engine/op.js';
+import { temporaries } from '../engine/state.js';
 import { defineOp } from '../engine/op.js';
 
 type A = TypedArray;
@@ -455,11 +456,13 @@ export const castOp: Op<{ readonly dtype: DType; readonly from: DType }> = defin
 export type Operand = Tensor | number;
 
 function pair(op: Op<null>, a: Operand, b: Operand): Tensor {
-  if (typeof a === 'number') {
-    if (typeof b === 'number') throw new DTypeError(`${op.name}: one operand must be a tensor, got two numbers. Use tensor(${a}).`);
-    return apply1(op, [b.scalar(a), b], null);
-  }
-  return apply1(op, [a, typeof b === 'number' ? a.scalar(b) : b], null);
+  return temporaries(() => {
+    if (typeof a === 'number') {
+      if (typeof b === 'number') throw new DTypeError(`${op.name}: one operand must be a tensor, got two numbers. Use tensor(${a}).`);
+      return apply1(op, [b.scalar(a), b], null);
+    }
+    return apply1(op, [a, typeof b === 'number' ? a.scalar(b) : b], null);
+  });
 }
 
 /** a + b. Shapes broadcast; element types must agree. */
@@ -499,10 +502,12 @@ export function not(a: Tensor): Tensor { return apply1(notOp, [a], null); }
 
 /** a where the condition holds, b elsewhere; all three broadcast. Two numbers give f32. */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
-  const like = typeof a !== 'number' ? a : typeof b !== 'number' ? b : null;
-  const tensor = (v: Operand): Tensor =>
-    typeof v !== 'number' ? v : like === null ? condition.scalar(v, 'f32') : like.scalar(v);
-  return apply1(whereOp, [condition, tensor(a), tensor(b)], null);
+  return temporaries(() => {
+    const like = typeof a !== 'number' ? a : typeof b !== 'number' ? b : null;
+    const tensor = (v: Operand): Tensor =>
+      typeof v !== 'number' ? v : like === null ? condition.scalar(v, 'f32') : like.scalar(v);
+    return apply1(whereOp, [condition, tensor(a), tensor(b)], null);
+  });
 }
 
 /** −x. */
@@ -569,7 +574,9 @@ export function isNaN(x: Tensor): Tensor { return apply1(isNaNOp, [x], null); }
 export function isFinite(x: Tensor): Tensor { return apply1(isFiniteOp, [x], null); }
 /** x limited to [low, high]; gradient 0 outside. */
 export function clip(x: Tensor, low: number, high: number): Tensor {
-  return minimum(maximum(x, low), high);
+  return temporaries(() => {
+    return minimum(maximum(x, low), high);
+  });
 }
 /** The same numbers in another element type. To integers: truncation; to bool: ≠ 0; to f16: nearest, ties to even. */
 export function cast(x: Tensor, dtype: DType): Tensor {

@@ -8,6 +8,7 @@ import { sizeOf } from '../engine/dtype.js';
 import { DTypeError, ShapeError, show } from '../engine/errors.js';
 import { broadcastShapes, stridesOf } from '../engine/layout.js';
 import type { Op } from '../engine/op.js';
+import { temporaries } from '../engine/state.js';
 import { defineOp } from '../engine/op.js';
 
 function inferMatmul(a: Aval, b: Aval): Aval {
@@ -67,9 +68,11 @@ export const matmulOp: Op<null> = defineOp<null>({
 
 /** aᵀ g summed to b's shape; a matrix b shared by a whole batch takes one product. */
 function weightGrad(a: Tensor, g: Tensor, b: Tensor): Tensor {
-  const rows = (x: Tensor): Tensor => x.reshape([x.size / Math.max(1, x.shape[x.shape.length - 1]!) || 0, x.shape[x.shape.length - 1]!]);
-  if (b.shape.length === 2 && a.shape.length > 2 && a.size > 0 && g.size > 0) return matmul(rows(a).transpose(), rows(g));
-  return matmul(a.transpose(), g).sumTo(b.shape);
+  return temporaries(() => {
+    const rows = (x: Tensor): Tensor => x.reshape([x.size / Math.max(1, x.shape[x.shape.length - 1]!) || 0, x.shape[x.shape.length - 1]!]);
+    if (b.shape.length === 2 && a.shape.length > 2 && a.size > 0 && g.size > 0) return matmul(rows(a).transpose(), rows(g));
+    return matmul(a.transpose(), g).sumTo(b.shape);
+  });
 }
 
 /**
@@ -81,10 +84,12 @@ function weightGrad(a: Tensor, g: Tensor, b: Tensor): Tensor {
  * @throws ShapeError, DTypeError
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
-  if (b.shape.length === 2 && a.shape.length > 2 && a.size > 0 && a.shape[a.shape.length - 1] === b.shape[0]) {
-    const [m, k] = [a.shape[a.shape.length - 2]!, a.shape[a.shape.length - 1]!];
-    const y = apply1(matmulOp, [a.reshape([a.size / k, k]), b], null);
-    return y.reshape([...a.shape.slice(0, -2), m, b.shape[1]!]);
-  }
-  return apply1(matmulOp, [a, b], null);
+  return temporaries(() => {
+    if (b.shape.length === 2 && a.shape.length > 2 && a.size > 0 && a.shape[a.shape.length - 1] === b.shape[0]) {
+      const [m, k] = [a.shape[a.shape.length - 2]!, a.shape[a.shape.length - 1]!];
+      const y = apply1(matmulOp, [a.reshape([a.size / k, k]), b], null);
+      return y.reshape([...a.shape.slice(0, -2), m, b.shape[1]!]);
+    }
+    return apply1(matmulOp, [a, b], null);
+  });
 }

@@ -5,6 +5,7 @@ import type { Aval, DType, Shape } from '../engine/dtype.js';
 import { sizeOf } from '../engine/dtype.js';
 import { DTypeError, OptionError, ShapeError, show } from '../engine/errors.js';
 import type { CpuView, Op } from '../engine/op.js';
+import { temporaries } from '../engine/state.js';
 import { defineOp } from '../engine/op.js';
 import { fillOp } from './fill.js';
 
@@ -223,21 +224,25 @@ function draw<A>(where: string, op: Op<A>, key: Key, attrs: A & { readonly shape
 
 /** n new keys; the old one is used up. */
 export function split(key: Key, n: number = 2): Key[] {
-  if (!Number.isInteger(n) || n < 1) throw new OptionError(`split: n must be an integer ≥ 1, got ${n}.`);
-  const keys = apply1(splitKeyOp, [key], { n });
-  return Array.from({ length: n }, (_, i) => keys.at(i));
+  return temporaries(() => {
+    if (!Number.isInteger(n) || n < 1) throw new OptionError(`split: n must be an integer ≥ 1, got ${n}.`);
+    const keys = apply1(splitKeyOp, [key], { n });
+    return Array.from({ length: n }, (_, i) => keys.at(i));
+  });
 }
 
 /** The key for one of many uses, such as the number of a step or a layer; `data` may be an i32 or u32 scalar tensor. */
 export function foldIn(key: Key, data: number | Tensor): Key {
-  if (typeof data === 'number') {
-    if (!Number.isInteger(data) || data < -(2 ** 31) || data >= 2 ** 32) {
-      throw new OptionError(`foldIn: data must be a 32-bit integer, got ${data}.`);
+  return temporaries(() => {
+    if (typeof data === 'number') {
+      if (!Number.isInteger(data) || data < -(2 ** 31) || data >= 2 ** 32) {
+        throw new OptionError(`foldIn: data must be a 32-bit integer, got ${data}.`);
+      }
+      return apply1(foldInOp, [key, key.scalar(data >>> 0)], null);
     }
-    return apply1(foldInOp, [key, key.scalar(data >>> 0)], null);
-  }
-  const word = data.dtype === 'i32' ? data.cast('u32') : data;
-  return apply1(foldInOp, [key, word], null);
+    const word = data.dtype === 'i32' ? data.cast('u32') : data;
+    return apply1(foldInOp, [key, word], null);
+  });
 }
 
 /** Uniform numbers in [low, high), multiples of 2⁻²⁴ of the range. */
@@ -246,8 +251,10 @@ export function uniform(
   shape: Shape,
   { low = 0, high = 1, dtype = 'f32', device }: RandomOptions & { low?: number; high?: number } = {},
 ): Tensor {
-  const u = draw('uniform', uniformOp, key, { shape: [...shape], dtype }, { dtype, device });
-  return low === 0 && high === 1 ? u : u.mul(high - low).add(low);
+  return temporaries(() => {
+    const u = draw('uniform', uniformOp, key, { shape: [...shape], dtype }, { dtype, device });
+    return low === 0 && high === 1 ? u : u.mul(high - low).add(low);
+  });
 }
 
 /** Normal numbers with a mean and standard deviation (Box–Muller; at most 5.77 deviations from the mean). */
@@ -256,8 +263,10 @@ export function normal(
   shape: Shape,
   { mean = 0, std = 1, dtype = 'f32', device }: RandomOptions & { mean?: number; std?: number } = {},
 ): Tensor {
-  const z = draw('normal', normalOp, key, { shape: [...shape], dtype }, { dtype, device });
-  return mean === 0 && std === 1 ? z : z.mul(std).add(mean);
+  return temporaries(() => {
+    const z = draw('normal', normalOp, key, { shape: [...shape], dtype }, { dtype, device });
+    return mean === 0 && std === 1 ? z : z.mul(std).add(mean);
+  });
 }
 
 /** Normal numbers conditioned to lie between `low` and `high` standard deviations from the mean; `std` is that before cutting. */
@@ -266,12 +275,14 @@ export function truncatedNormal(
   shape: Shape,
   { mean = 0, std = 1, low = -2, high = 2, dtype = 'f32', device }: RandomOptions & { mean?: number; std?: number; low?: number; high?: number } = {},
 ): Tensor {
-  if (!(low < high)) throw new OptionError(`truncatedNormal: low must be below high, got ${low} and ${high}.`);
-  const u = draw('truncatedNormal', uniformOp, key, { shape: [...shape], dtype }, { dtype, device });
-  // x = √2 erf⁻¹(v) with v uniform between erf(low/√2) and erf(high/√2).
-  const [a, b] = [erfScalar(key, low, dtype), erfScalar(key, high, dtype)];
-  const z = u.mul(b.sub(a)).add(a).erfinv().mul(Math.SQRT2).clip(low, high);
-  return z.mul(std).add(mean);
+  return temporaries(() => {
+    if (!(low < high)) throw new OptionError(`truncatedNormal: low must be below high, got ${low} and ${high}.`);
+    const u = draw('truncatedNormal', uniformOp, key, { shape: [...shape], dtype }, { dtype, device });
+    // x = √2 erf⁻¹(v) with v uniform between erf(low/√2) and erf(high/√2).
+    const [a, b] = [erfScalar(key, low, dtype), erfScalar(key, high, dtype)];
+    const z = u.mul(b.sub(a)).add(a).erfinv().mul(Math.SQRT2).clip(low, high);
+    return z.mul(std).add(mean);
+  });
 }
 
 function erfScalar(key: Key, x: number, dtype: DType): Tensor {
@@ -281,15 +292,19 @@ function erfScalar(key: Key, x: number, dtype: DType): Tensor {
 
 /** True with probability p, a number or a tensor that broadcasts to the shape. */
 export function bernoulli(key: Key, p: number | Tensor, shape: Shape): Tensor {
-  if (typeof p === 'number' && !(p >= 0 && p <= 1)) throw new OptionError(`bernoulli: p must be in [0, 1], got ${p}.`);
-  return draw('bernoulli', uniformOp, key, { shape: [...shape], dtype: typeof p === 'number' ? 'f32' : p.dtype }).lt(p);
+  return temporaries(() => {
+    if (typeof p === 'number' && !(p >= 0 && p <= 1)) throw new OptionError(`bernoulli: p must be in [0, 1], got ${p}.`);
+    return draw('bernoulli', uniformOp, key, { shape: [...shape], dtype: typeof p === 'number' ? 'f32' : p.dtype }).lt(p);
+  });
 }
 
 /** One index per row of the last axis with probability softmax(logits) → i32, by adding Gumbel noise and taking the largest. */
 export function categorical(key: Key, logits: Tensor): Tensor {
-  const u = draw('categorical', uniformOp, key, { shape: logits.shape, dtype: logits.dtype }, { dtype: logits.dtype });
-  const noise = u.add(2 ** -25).log().neg().log().neg();
-  return logits.add(noise).argMax(-1);
+  return temporaries(() => {
+    const u = draw('categorical', uniformOp, key, { shape: logits.shape, dtype: logits.dtype }, { dtype: logits.dtype });
+    const noise = u.add(2 ** -25).log().neg().log().neg();
+    return logits.add(noise).argMax(-1);
+  });
 }
 
 /** Integers from low (included) to high (excluded) → i32. */

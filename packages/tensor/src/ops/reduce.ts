@@ -6,6 +6,7 @@ import { isFloat, sizeOf } from '../engine/dtype.js';
 import { DTypeError, ShapeError, show } from '../engine/errors.js';
 import { normalizeAxes, normalizeAxis, stridesOf } from '../engine/layout.js';
 import type { CpuCall, Op, VjpCall } from '../engine/op.js';
+import { temporaries } from '../engine/state.js';
 import { defineOp } from '../engine/op.js';
 
 interface ReduceAttrs {
@@ -147,10 +148,12 @@ export const argMaxOp: Op<null> = argOp('argMax', (a, b) => a > b);
 export const argMinOp: Op<null> = argOp('argMin', (a, b) => a < b);
 
 function reduce(op: Op<ReduceAttrs>, x: Tensor, axes: Axes | undefined, keepDims: boolean): Tensor {
-  const list = normalizeAxes(op.name, axes, x.shape.length);
-  if (list.length === 0) return x.alias();
-  const y = apply1(op, [x], { axes: list });
-  return keepDims ? y : y.reshape(x.shape.filter((_, i) => !list.includes(i)));
+  return temporaries(() => {
+    const list = normalizeAxes(op.name, axes, x.shape.length);
+    if (list.length === 0) return x.alias();
+    const y = apply1(op, [x], { axes: list });
+    return keepDims ? y : y.reshape(x.shape.filter((_, i) => !list.includes(i)));
+  });
 }
 
 function nonEmpty(name: string, x: Tensor, axes: Axes | undefined): void {
@@ -165,9 +168,11 @@ export function sum(x: Tensor, axes?: Axes, { keepDims = false }: ReduceOptions 
 }
 /** Arithmetic mean over axes (floats). */
 export function mean(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
-  if (!isFloat(x.dtype)) throw new DTypeError(`mean: the element type must be a float, got ${x.dtype}. Use cast('f32') first.`);
-  const n = normalizeAxes('mean', axes, x.shape.length).reduce((p, a) => p * x.shape[a]!, 1);
-  return sum(x, axes, options).div(n);
+  return temporaries(() => {
+    if (!isFloat(x.dtype)) throw new DTypeError(`mean: the element type must be a float, got ${x.dtype}. Use cast('f32') first.`);
+    const n = normalizeAxes('mean', axes, x.shape.length).reduce((p, a) => p * x.shape[a]!, 1);
+    return sum(x, axes, options).div(n);
+  });
 }
 /** Largest element over axes; equals share the gradient. */
 export function max(x: Tensor, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Tensor {
@@ -185,7 +190,9 @@ export function prod(x: Tensor, axes?: Axes, { keepDims = false }: ReduceOptions
 }
 /** Biased variance over axes: mean((x − mean x)²). */
 export function variance(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
-  return mean(x.sub(mean(x, axes, { keepDims: true })).square(), axes, options);
+  return temporaries(() => {
+    return mean(x.sub(mean(x, axes, { keepDims: true })).square(), axes, options);
+  });
 }
 /** True where any element is (bool). */
 export function any(x: Tensor, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Tensor {
@@ -199,24 +206,28 @@ export function all(x: Tensor, axes?: Axes, { keepDims = false }: ReduceOptions 
 }
 /** Index of the largest element of an axis → i32; the first of equals. */
 export function argMax(x: Tensor, axis: number = -1): Tensor {
-  return apply1(argMaxOp, [lastAxis('argMax', x, axis)], null);
+  return temporaries(() => apply1(argMaxOp, [lastAxis('argMax', x, axis)], null));
 }
 /** Index of the smallest element of an axis → i32; the first of equals. */
 export function argMin(x: Tensor, axis: number = -1): Tensor {
-  return apply1(argMinOp, [lastAxis('argMin', x, axis)], null);
+  return temporaries(() => apply1(argMinOp, [lastAxis('argMin', x, axis)], null));
 }
 function lastAxis(name: string, x: Tensor, axis: number): Tensor {
-  const a = normalizeAxis(name, axis, x.shape.length);
-  return a === x.shape.length - 1 ? x : x.transpose([...x.shape.keys()].filter((i) => i !== a).concat(a));
+  return temporaries(() => {
+    const a = normalizeAxis(name, axis, x.shape.length);
+    return a === x.shape.length - 1 ? x : x.transpose([...x.shape.keys()].filter((i) => i !== a).concat(a));
+  });
 }
 
 /** Sums what broadcasting repeated: the gradient of broadcasting to x's shape from `shape`. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
-  const lead = x.shape.length - shape.length;
-  const axes: number[] = [];
-  x.shape.forEach((d, i) => {
-    if (i < lead || (shape[i - lead] === 1 && d !== 1)) axes.push(i);
+  return temporaries(() => {
+    const lead = x.shape.length - shape.length;
+    const axes: number[] = [];
+    x.shape.forEach((d, i) => {
+      if (i < lead || (shape[i - lead] === 1 && d !== 1)) axes.push(i);
+    });
+    if (axes.length === 0) return x;
+    return apply1(sumOp, [x], { axes }).reshape(shape);
   });
-  if (axes.length === 0) return x;
-  return apply1(sumOp, [x], { axes }).reshape(shape);
 }

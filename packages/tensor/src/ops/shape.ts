@@ -12,6 +12,7 @@ import {
   stridesOf,
 } from '../engine/layout.js';
 import type { CpuCall, CpuView, Op } from '../engine/op.js';
+import { temporaries } from '../engine/state.js';
 import { defineOp } from '../engine/op.js';
 
 const free = (): { flops: number } => ({ flops: 0 });
@@ -312,13 +313,15 @@ export function slice(x: Tensor, axis: number, start: number, stop?: number, ste
 
 /** One element of an axis, the axis dropped. A view. */
 export function at(x: Tensor, index: number, axis: number = 0): Tensor {
-  const a = normalizeAxis('at', axis, x.shape.length);
-  const size = x.shape[a]!;
-  const i = index < 0 ? index + size : index;
-  if (!Number.isInteger(index) || i < 0 || i >= size) {
-    throw new ShapeError(`at: index must be an integer in [${-size}, ${size - 1}], got ${index} for axis ${axis} of ${show(x.shape)}.`);
-  }
-  return reshape(apply1(sliceOp, [x], { axis: a, start: i, step: 1, count: 1 }), x.shape.filter((_, k) => k !== a));
+  return temporaries(() => {
+    const a = normalizeAxis('at', axis, x.shape.length);
+    const size = x.shape[a]!;
+    const i = index < 0 ? index + size : index;
+    if (!Number.isInteger(index) || i < 0 || i >= size) {
+      throw new ShapeError(`at: index must be an integer in [${-size}, ${size - 1}], got ${index} for axis ${axis} of ${show(x.shape)}.`);
+    }
+    return reshape(apply1(sliceOp, [x], { axis: a, start: i, step: 1, count: 1 }), x.shape.filter((_, k) => k !== a));
+  });
 }
 
 /** An axis in reverse order. A view. */
@@ -336,8 +339,10 @@ export function concat(xs: readonly Tensor[], axis: number = 0): Tensor {
 
 /** Tensors of one shape along a new axis. */
 export function stack(xs: readonly Tensor[], axis: number = 0): Tensor {
-  if (xs.length === 0) throw new ShapeError('stack: at least one tensor is needed, got an empty list.');
-  return concat(xs.map((x) => expandDims(x, axis)), axis < 0 ? axis + xs[0]!.shape.length + 1 : axis);
+  return temporaries(() => {
+    if (xs.length === 0) throw new ShapeError('stack: at least one tensor is needed, got an empty list.');
+    return concat(xs.map((x) => expandDims(x, axis)), axis < 0 ? axis + xs[0]!.shape.length + 1 : axis);
+  });
 }
 
 /** n equal parts of an axis. Views. */
@@ -383,10 +388,12 @@ export function contiguous(x: Tensor): Tensor { return apply1(copyOp, [x], null)
 
 /** Each element n times along an axis: [a, b] → [a, a, b, b]. */
 export function repeat(x: Tensor, n: number, axis: number): Tensor {
-  const a = normalizeAxis('repeat', axis, x.shape.length);
-  if (!Number.isInteger(n) || n < 0) throw new OptionError(`repeat: n must be an integer ≥ 0, got ${n}.`);
-  const wide = expandDims(x, a + 1);
-  const shape = [...x.shape.slice(0, a + 1), n, ...x.shape.slice(a + 1)];
-  return reshape(broadcastTo(wide, shape), x.shape.map((d, i) => (i === a ? d * n : d)));
+  return temporaries(() => {
+    const a = normalizeAxis('repeat', axis, x.shape.length);
+    if (!Number.isInteger(n) || n < 0) throw new OptionError(`repeat: n must be an integer ≥ 0, got ${n}.`);
+    const wide = expandDims(x, a + 1);
+    const shape = [...x.shape.slice(0, a + 1), n, ...x.shape.slice(a + 1)];
+    return reshape(broadcastTo(wide, shape), x.shape.map((d, i) => (i === a ? d * n : d)));
+  });
 }
 

@@ -5,6 +5,7 @@ import { sizeOf } from '../engine/dtype.js';
 import { DTypeError, ShapeError } from '../engine/errors.js';
 import { normalizeAxes, normalizeAxis } from '../engine/layout.js';
 import type { CpuView, Op } from '../engine/op.js';
+import { temporaries } from '../engine/state.js';
 import { defineOp } from '../engine/op.js';
 import type { Axes, ReduceOptions } from './reduce.js';
 
@@ -141,8 +142,10 @@ export const logSoftmaxOp: Op<null> = defineOp<null>({
 });
 
 function alongLast(name: string, x: Tensor, axis: number, f: (x: Tensor) => Tensor): Tensor {
-  const a = normalizeAxis(name, axis, x.shape.length);
-  return a === x.shape.length - 1 ? f(x) : f(x.swapAxes(a, -1)).swapAxes(a, -1);
+  return temporaries(() => {
+    const a = normalizeAxis(name, axis, x.shape.length);
+    return a === x.shape.length - 1 ? f(x) : f(x.swapAxes(a, -1)).swapAxes(a, -1);
+  });
 }
 
 /** exp(x) / Σ exp(x) along an axis. A slice of only −∞ gives zeros and zero gradient, never NaN. */
@@ -157,11 +160,13 @@ export function logSoftmax(x: Tensor, axis: number = -1): Tensor {
 
 /** log Σ exp(x) over axes, without overflow; −∞ where all elements are −∞. */
 export function logSumExp(x: Tensor, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Tensor {
-  const list = normalizeAxes('logSumExp', axes, x.shape.length);
-  const rest = [...x.shape.keys()].filter((i) => !list.includes(i));
-  const outer = rest.map((i) => x.shape[i]!);
-  const inner = list.reduce((p, i) => p * x.shape[i]!, 1);
-  const rows = x.transpose([...rest, ...list]).reshape([...outer, inner]);
-  const y = apply1(logSumExpOp, [rows], null);
-  return y.reshape(keepDims ? x.shape.map((d, i) => (list.includes(i) ? 1 : d)) : outer);
+  return temporaries(() => {
+    const list = normalizeAxes('logSumExp', axes, x.shape.length);
+    const rest = [...x.shape.keys()].filter((i) => !list.includes(i));
+    const outer = rest.map((i) => x.shape[i]!);
+    const inner = list.reduce((p, i) => p * x.shape[i]!, 1);
+    const rows = x.transpose([...rest, ...list]).reshape([...outer, inner]);
+    const y = apply1(logSumExpOp, [rows], null);
+    return y.reshape(keepDims ? x.shape.map((d, i) => (list.includes(i) ? 1 : d)) : outer);
+  });
 }
