@@ -138,6 +138,17 @@ describe('compile', () => {
     expect(s.cpu().memory().bytes).toBeLessThan(before);
   });
 
+  test('tensors made inside are constants of the plan, in loops and their gradients too', async () => {
+    const f = s.compile((x: s.Tensor) =>
+      s.grad((v: s.Tensor) => {
+        const [h] = s.scan((h: s.Tensor, u: s.Tensor): [s.Tensor, null] => [s.scope(() => h.mul(s.tensor([2, 3])).add(u)), null], s.zeros([2]), v);
+        return s.scope(() => h.mul(s.tensor([1, 10]))).sum();
+      }, x),
+    );
+    const x = s.ones([3, 2]);
+    for (let i = 0; i < 3; i++) expect(await f(x).toArray()).toEqual([[4, 90], [2, 30], [1, 10]]);
+  });
+
   test('random keys and step numbers are data: one plan', async () => {
     const device = s.createCpu();
     const f = s.compile((k: s.Key, step: s.Tensor) => s.uniform(s.foldIn(k, step), [2]));

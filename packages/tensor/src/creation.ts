@@ -5,12 +5,12 @@ import type { DType, Shape, TypedArray } from './engine/dtype.js';
 import { sizeOf, typedView, bytesPerElement } from './engine/dtype.js';
 import { OptionError, ShapeError, show } from './engine/errors.js';
 import type { Op } from './engine/op.js';
-import { temporaries } from './engine/state.js';
+import { state, temporaries } from './engine/state.js';
 import { newValue } from './engine/value.js';
 import type { Nested } from './nested.js';
 import { fromNested } from './nested.js';
 import { toHalf } from './ops/elementwise.js';
-import { arangeOp, fillOp } from './ops/fill.js';
+import { arangeOp, constantOp, fillOp } from './ops/fill.js';
 import { Tensor } from './tensor.js';
 
 /** Where a new tensor lives and what its elements are. */
@@ -67,6 +67,7 @@ export function tensor(
   if (sizeOf(s) !== flat.length) {
     throw new ShapeError(`tensor: the shape must hold all elements, got ${show(s)} (${sizeOf(s)}) for ${flat.length} numbers.`);
   }
+  if (state.trace !== null) return create(constantOp, { shape: [...s], dtype: d, data: convert(flat, d) }, device);
   const value = newValue(device, { shape: [...s], dtype: d }, null);
   const out = new Tensor(value);
   device.upload(value.storage, convert(flat, d));

@@ -1,4 +1,4 @@
-import type { DType, Shape } from '../engine/dtype.js';
+import type { DType, Shape, TypedArray } from '../engine/dtype.js';
 import { sizeOf } from '../engine/dtype.js';
 import type { Op } from '../engine/op.js';
 import { defineOp } from '../engine/op.js';
@@ -31,3 +31,13 @@ export const arangeOp: Op<{ readonly start: number; readonly step: number; reado
     },
     cost: () => ({ flops: 0 }),
   });
+
+/** Given elements: what `tensor()` records inside a function that is being recorded. */
+export const constantOp: Op<{ readonly shape: Shape; readonly dtype: DType; readonly data: TypedArray }> = defineOp({
+  name: 'constant',
+  infer: (_, { shape, dtype }) => ({ shape, dtype }),
+  cpu({ outputs, attrs: { data } }) {
+    outputs[0].data.set(data, outputs[0].offset);
+  },
+  cost: () => ({ flops: 0 }),
+});
