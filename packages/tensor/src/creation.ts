@@ -9,7 +9,7 @@ import { state, temporaries } from './engine/state.js';
 import { newValue } from './engine/value.js';
 import type { Nested } from './nested.js';
 import { fromNested } from './nested.js';
-import { toHalf } from './ops/elementwise.js';
+import { toHalf } from './cpu/half.js';
 import { arangeOp, constantOp, fillOp } from './ops/fill.js';
 import { Tensor } from './tensor.js';
 

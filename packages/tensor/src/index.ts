@@ -4,12 +4,15 @@ export type { Aval, DType, Shape, TypedArray } from './engine/dtype.js';
 export type { TensorOptions } from './creation.js';
 export { arange, eye, full, fullLike, linspace, ones, onesLike, tensor, zeros, zerosLike } from './creation.js';
 
-export type { Operand } from './ops/elementwise.js';
+export { elu, gelu, geluTanh, logSigmoid, mish, relu, sigmoid, silu, softplus } from './ops/activations.js';
+export { add, clip, div, maximum, minimum, mod, mul, pow, sub } from './ops/arithmetic.js';
+export { cast } from './ops/cast.js';
 export {
-  abs, add, and, cast, ceil, clip, cos, div, elu, eq, erf, erfinv, exp, expm1, floor, ge, gelu, geluTanh, gt, isFinite, isNaN,
-  le, log, log1p, logSigmoid, lt, maximum, minimum, mish, mod, mul, ne, neg, not, or, pow, reciprocal, relu, round,
-  rsqrt, sigmoid, sign, silu, sin, softplus, sqrt, square, sub, tan, tanh, where,
-} from './ops/elementwise.js';
+  abs, ceil, cos, erf, erfinv, exp, expm1, floor, isFinite, isNaN, log, log1p, neg, reciprocal, round, rsqrt, sign, sin,
+  sqrt, square, tan, tanh,
+} from './ops/functions.js';
+export { and, eq, ge, gt, le, lt, ne, not, or, where } from './ops/logic.js';
+export type { Operand } from './ops/map.js';
 export type { Axes, ReduceOptions } from './ops/reduce.js';
 export { all, any, argMax, argMin, max, mean, min, prod, sum, variance } from './ops/reduce.js';
 export { logSoftmax, logSumExp, softmax } from './ops/softmax.js';

@@ -5,8 +5,12 @@ import { sizeOf } from './engine/dtype.js';
 import { ShapeError, StateError, TraceError, show } from './engine/errors.js';
 import { state } from './engine/state.js';
 import type { Value } from './engine/value.js';
-import * as E from './ops/elementwise.js';
-import type { Operand } from './ops/elementwise.js';
+import * as F from './ops/activations.js';
+import * as A from './ops/arithmetic.js';
+import { cast } from './ops/cast.js';
+import * as E from './ops/functions.js';
+import * as L from './ops/logic.js';
+import type { Operand } from './ops/map.js';
 import { fillOp } from './ops/fill.js';
 import * as I from './ops/indexing.js';
 import { matmul } from './ops/matmul.js';
@@ -17,7 +21,7 @@ import { aliasOp } from './ops/shape.js';
 import * as X from './ops/softmax.js';
 import { toNested } from './nested.js';
 import type { Nested } from './nested.js';
-import { fromHalf } from './ops/elementwise.js';
+import { fromHalf } from './cpu/half.js';
 
 /** What a handle's finaliser needs; emptied when the handle dies in an orderly way. */
 interface Hold {
@@ -174,25 +178,25 @@ export class Tensor {
 
   // ---- operations: the functions of the same names --------------------------------------------------------------
 
-  add(b: Operand): Tensor { return E.add(this, b); }
-  sub(b: Operand): Tensor { return E.sub(this, b); }
-  mul(b: Operand): Tensor { return E.mul(this, b); }
-  div(b: Operand): Tensor { return E.div(this, b); }
-  pow(b: Operand): Tensor { return E.pow(this, b); }
-  mod(b: Operand): Tensor { return E.mod(this, b); }
-  maximum(b: Operand): Tensor { return E.maximum(this, b); }
-  minimum(b: Operand): Tensor { return E.minimum(this, b); }
-  eq(b: Operand): Tensor { return E.eq(this, b); }
-  ne(b: Operand): Tensor { return E.ne(this, b); }
-  lt(b: Operand): Tensor { return E.lt(this, b); }
-  le(b: Operand): Tensor { return E.le(this, b); }
-  gt(b: Operand): Tensor { return E.gt(this, b); }
-  ge(b: Operand): Tensor { return E.ge(this, b); }
-  and(b: Tensor): Tensor { return E.and(this, b); }
-  or(b: Tensor): Tensor { return E.or(this, b); }
-  not(): Tensor { return E.not(this); }
+  add(b: Operand): Tensor { return A.add(this, b); }
+  sub(b: Operand): Tensor { return A.sub(this, b); }
+  mul(b: Operand): Tensor { return A.mul(this, b); }
+  div(b: Operand): Tensor { return A.div(this, b); }
+  pow(b: Operand): Tensor { return A.pow(this, b); }
+  mod(b: Operand): Tensor { return A.mod(this, b); }
+  maximum(b: Operand): Tensor { return A.maximum(this, b); }
+  minimum(b: Operand): Tensor { return A.minimum(this, b); }
+  eq(b: Operand): Tensor { return L.eq(this, b); }
+  ne(b: Operand): Tensor { return L.ne(this, b); }
+  lt(b: Operand): Tensor { return L.lt(this, b); }
+  le(b: Operand): Tensor { return L.le(this, b); }
+  gt(b: Operand): Tensor { return L.gt(this, b); }
+  ge(b: Operand): Tensor { return L.ge(this, b); }
+  and(b: Tensor): Tensor { return L.and(this, b); }
+  or(b: Tensor): Tensor { return L.or(this, b); }
+  not(): Tensor { return L.not(this); }
   /** This tensor is the condition. */
-  where(a: Operand, b: Operand): Tensor { return E.where(this, a, b); }
+  where(a: Operand, b: Operand): Tensor { return L.where(this, a, b); }
   neg(): Tensor { return E.neg(this); }
   abs(): Tensor { return E.abs(this); }
   sign(): Tensor { return E.sign(this); }
@@ -211,21 +215,21 @@ export class Tensor {
   cos(): Tensor { return E.cos(this); }
   tan(): Tensor { return E.tan(this); }
   tanh(): Tensor { return E.tanh(this); }
-  sigmoid(): Tensor { return E.sigmoid(this); }
+  sigmoid(): Tensor { return F.sigmoid(this); }
   erf(): Tensor { return E.erf(this); }
   erfinv(): Tensor { return E.erfinv(this); }
-  relu(): Tensor { return E.relu(this); }
-  softplus(): Tensor { return E.softplus(this); }
-  logSigmoid(): Tensor { return E.logSigmoid(this); }
-  silu(): Tensor { return E.silu(this); }
-  gelu(): Tensor { return E.gelu(this); }
-  geluTanh(): Tensor { return E.geluTanh(this); }
-  elu(): Tensor { return E.elu(this); }
-  mish(): Tensor { return E.mish(this); }
+  relu(): Tensor { return F.relu(this); }
+  softplus(): Tensor { return F.softplus(this); }
+  logSigmoid(): Tensor { return F.logSigmoid(this); }
+  silu(): Tensor { return F.silu(this); }
+  gelu(): Tensor { return F.gelu(this); }
+  geluTanh(): Tensor { return F.geluTanh(this); }
+  elu(): Tensor { return F.elu(this); }
+  mish(): Tensor { return F.mish(this); }
   isNaN(): Tensor { return E.isNaN(this); }
   isFinite(): Tensor { return E.isFinite(this); }
-  clip(low: number, high: number): Tensor { return E.clip(this, low, high); }
-  cast(dtype: DType): Tensor { return E.cast(this, dtype); }
+  clip(low: number, high: number): Tensor { return A.clip(this, low, high); }
+  cast(dtype: DType): Tensor { return cast(this, dtype); }
 
   sum(axes?: Axes, o?: ReduceOptions): Tensor { return R.sum(this, axes, o); }
   mean(axes?: Axes, o?: ReduceOptions): Tensor { return R.mean(this, axes, o); }

@@ -14,7 +14,9 @@ function file(header: string | object, data: Uint8Array = new Uint8Array(0)): Ui
   return bytes;
 }
 
-function bytesOf(values: ArrayLike<number> & { buffer: ArrayBufferLike; byteLength: number; byteOffset: number }): Uint8Array {
+function bytesOf(
+  values: ArrayLike<number> & { buffer: ArrayBufferLike; byteLength: number; byteOffset: number },
+): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
@@ -78,7 +80,9 @@ describe('encodeSafetensors', () => {
 
   test('refuses bytes that do not fill the shape and the reserved name', () => {
     const short: RawTensor = { dtype: 'F32', shape: [3], data: new Uint8Array(8) };
-    expect(message(() => encodeSafetensors({ w: short }))).toMatch(/got 8 bytes for "w" F32 \[3\] \(12 bytes\)/);
+    expect(message(() => encodeSafetensors({ w: short }))).toMatch(
+      /got 8 bytes for "w" F32 \[3\] \(12 bytes\)/,
+    );
     const fine: RawTensor = { dtype: 'F32', shape: [2], data: new Uint8Array(8) };
     expect(message(() => encodeSafetensors({ __metadata__: fine }))).toMatch(/keeps that name/);
   });
@@ -97,19 +101,51 @@ describe('decodeSafetensors names the defect of a file', () => {
     ['no JSON', file('{"a":'), /header must be JSON/],
     ['an empty header', file(''), /header must be JSON/],
     ['a list', file('[]'), /must be a JSON object/],
-    ['duplicate', file(`{"a":${JSON.stringify(f32(0, 4))},"a":${JSON.stringify(f32(4, 8))}}`, new Uint8Array(8)), /unique, got "a" twice/],
-    ['duplicate, escaped', file(`{"a":${JSON.stringify(f32(0, 4))},"\\u0061" :${JSON.stringify(f32(0, 4))}}`, new Uint8Array(4)), /unique, got "a" twice/],
-    ['duplicate field', file('{"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}', new Uint8Array(4)), /"dtype" twice/],
-    ['unknown dtype', file({ a: { dtype: 'F99', shape: [1], data_offsets: [0, 4] } }, new Uint8Array(4)), /dtype of "a" must be one of .*F32.*got "F99"/],
-    ['inherited dtype', file({ a: { dtype: 'toString', shape: [1], data_offsets: [0, 4] } }, new Uint8Array(4)), /got "toString"/],
+    [
+      'duplicate',
+      file(`{"a":${JSON.stringify(f32(0, 4))},"a":${JSON.stringify(f32(4, 8))}}`, new Uint8Array(8)),
+      /unique, got "a" twice/,
+    ],
+    [
+      'duplicate, escaped',
+      file(`{"a":${JSON.stringify(f32(0, 4))},"\\u0061" :${JSON.stringify(f32(0, 4))}}`, new Uint8Array(4)),
+      /unique, got "a" twice/,
+    ],
+    [
+      'duplicate field',
+      file('{"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}', new Uint8Array(4)),
+      /"dtype" twice/,
+    ],
+    [
+      'unknown dtype',
+      file({ a: { dtype: 'F99', shape: [1], data_offsets: [0, 4] } }, new Uint8Array(4)),
+      /dtype of "a" must be one of .*F32.*got "F99"/,
+    ],
+    [
+      'inherited dtype',
+      file({ a: { dtype: 'toString', shape: [1], data_offsets: [0, 4] } }, new Uint8Array(4)),
+      /got "toString"/,
+    ],
     ['no dtype', file({ a: { shape: [1], data_offsets: [0, 4] } }, new Uint8Array(4)), /got nothing/],
     ['shape', file({ a: f32(0, 4, [-1]) }, new Uint8Array(4)), /list of sizes, got \[-1\]/],
     ['fraction', file({ a: f32(0, 4, [1.5]) }, new Uint8Array(4)), /list of sizes/],
     ['huge shape', file({ a: f32(0, 4, [2 ** 30, 2 ** 30]) }, new Uint8Array(4)), /too many bytes/],
-    ['offsets', file({ a: { dtype: 'F32', shape: [1], data_offsets: [4, 0] } }, new Uint8Array(4)), /must be \[begin, end\]/],
-    ['one offset', file({ a: { dtype: 'F32', shape: [1], data_offsets: [4] } }, new Uint8Array(4)), /must be \[begin, end\]/],
+    [
+      'offsets',
+      file({ a: { dtype: 'F32', shape: [1], data_offsets: [4, 0] } }, new Uint8Array(4)),
+      /must be \[begin, end\]/,
+    ],
+    [
+      'one offset',
+      file({ a: { dtype: 'F32', shape: [1], data_offsets: [4] } }, new Uint8Array(4)),
+      /must be \[begin, end\]/,
+    ],
     ['size', file({ a: f32(0, 4, [2]) }, new Uint8Array(4)), /F32 \[2\] \(8 bytes\) and 4 bytes/],
-    ['range', file({ a: f32(0, 8) }, new Uint8Array(4)), /inside the file, got data_offsets \[0, 8\] in 4 bytes/],
+    [
+      'range',
+      file({ a: f32(0, 8) }, new Uint8Array(4)),
+      /inside the file, got data_offsets \[0, 8\] in 4 bytes/,
+    ],
     ['overlap', file({ a: f32(0, 8), b: f32(4, 12) }, new Uint8Array(12)), /"b" overlaps/],
     ['gap', file({ a: f32(0, 4), b: f32(8, 12) }, new Uint8Array(12)), /"b" leaves a gap/],
     ['uncovered end', file({ a: f32(0, 4) }, new Uint8Array(12)), /12 bytes of data for 4 bytes of tensors/],
@@ -222,7 +258,8 @@ describe('tensors', () => {
   });
 
   test('values and types that do not fit are refused by name', () => {
-    const one = (dtype: RawTensor['dtype'], data: Uint8Array): Uint8Array => encodeSafetensors({ w: { dtype, shape: [1], data } });
+    const one = (dtype: RawTensor['dtype'], data: Uint8Array): Uint8Array =>
+      encodeSafetensors({ w: { dtype, shape: [1], data } });
     const long = new Uint8Array(BigInt64Array.of(2147483648n).buffer);
     expect(message(() => loadTensors(one('I64', long)))).toMatch(/fit into i32, got 2147483648 at 0 of "w"/);
     expect(message(() => loadTensors(one('BOOL', Uint8Array.of(2))))).toMatch(/0 or 1, got 2/);
@@ -231,7 +268,9 @@ describe('tensors', () => {
 
   test('every half float comes back, NaN as a NaN', async () => {
     const bits = Uint16Array.from({ length: 65536 }, (_, i) => i);
-    const halves = loadTensors(encodeSafetensors({ h: { dtype: 'F16', shape: [65536], data: bytesOf(bits) } })).get('h')!;
+    const halves = loadTensors(
+      encodeSafetensors({ h: { dtype: 'F16', shape: [65536], data: bytesOf(bits) } }),
+    ).get('h')!;
     const again = decodeSafetensors(await saveTensors({ h: halves })).tensors['h']!.data;
     const back = new Uint16Array(again.slice().buffer);
     const isNaN16 = (b: number): boolean => (b & 0x7c00) === 0x7c00 && (b & 0x3ff) !== 0;

@@ -2,7 +2,7 @@ import { tensor } from '../creation.js';
 import type { Device } from '../device.js';
 import type { DType } from '../engine/dtype.js';
 import { FormatError } from '../engine/errors.js';
-import { toHalf } from '../ops/elementwise.js';
+import { toHalf } from '../cpu/half.js';
 import type { Tensor } from '../tensor.js';
 import { toValues } from './values.js';
 
@@ -54,7 +54,9 @@ export function encodeSafetensors(
   for (const name of names) {
     const { dtype, shape, data } = entries[name]!;
     if (name === '__metadata__') {
-      throw new FormatError('encodeSafetensors: a tensor must not be named "__metadata__", the format keeps that name. Rename it.');
+      throw new FormatError(
+        'encodeSafetensors: a tensor must not be named "__metadata__", the format keeps that name. Rename it.',
+      );
     }
     const bytes = byteLength(dtype, shape);
     if (bytes !== data.byteLength) {
@@ -103,9 +105,15 @@ export function decodeSafetensors(file: Uint8Array): {
   const spans: { name: string; begin: number; end: number }[] = [];
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') {
-      if (!isObject(entry)) throw new FormatError(`${where}: __metadata__ must be an object of strings, got ${brief(entry)}. ${remedy}`);
+      if (!isObject(entry))
+        throw new FormatError(
+          `${where}: __metadata__ must be an object of strings, got ${brief(entry)}. ${remedy}`,
+        );
       for (const [k, v] of Object.entries(entry)) {
-        if (typeof v !== 'string') throw new FormatError(`${where}: __metadata__ ${brief(k)} must be a string, got ${brief(v)}. ${remedy}`);
+        if (typeof v !== 'string')
+          throw new FormatError(
+            `${where}: __metadata__ ${brief(k)} must be a string, got ${brief(v)}. ${remedy}`,
+          );
         metadata[k] = v;
       }
       continue;
@@ -153,27 +161,41 @@ function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; dataS
     header = JSON.parse(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FormatError(`${where}: the header must be JSON in UTF-8 (${reason}). The file is not a safetensors file, or damaged.`);
+    throw new FormatError(
+      `${where}: the header must be JSON in UTF-8 (${reason}). The file is not a safetensors file, or damaged.`,
+    );
   }
   if (!isObject(header)) {
-    throw new FormatError(`${where}: the header must be a JSON object, got ${brief(header)}. The file is not a safetensors file.`);
+    throw new FormatError(
+      `${where}: the header must be a JSON object, got ${brief(header)}. The file is not a safetensors file.`,
+    );
   }
   const twice = duplicateKey(text);
-  if (twice !== undefined) throw new FormatError(`${where}: names must be unique, got ${brief(twice)} twice. ${remedy}`);
+  if (twice !== undefined)
+    throw new FormatError(`${where}: names must be unique, got ${brief(twice)} twice. ${remedy}`);
   return { header, dataStart };
 }
 
-function readEntry(name: string, entry: unknown): { dtype: SafetensorsDType; shape: number[]; begin: number; end: number } {
-  if (!isObject(entry)) throw new FormatError(`${where}: ${brief(name)} must be an object, got ${brief(entry)}. ${remedy}`);
+function readEntry(
+  name: string,
+  entry: unknown,
+): { dtype: SafetensorsDType; shape: number[]; begin: number; end: number } {
+  if (!isObject(entry))
+    throw new FormatError(`${where}: ${brief(name)} must be an object, got ${brief(entry)}. ${remedy}`);
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string' || !Object.hasOwn(elementBytes, dtype)) {
     throw new FormatError(
       `${where}: the dtype of ${brief(name)} must be one of ${Object.keys(elementBytes).join(', ')}, got ${brief(dtype)}. Convert the tensor before saving it.`,
     );
   }
-  if (!isSizes(shape)) throw new FormatError(`${where}: the shape of ${brief(name)} must be a list of sizes, got ${brief(shape)}. ${remedy}`);
+  if (!isSizes(shape))
+    throw new FormatError(
+      `${where}: the shape of ${brief(name)} must be a list of sizes, got ${brief(shape)}. ${remedy}`,
+    );
   if (!isSizes(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
-    throw new FormatError(`${where}: data_offsets of ${brief(name)} must be [begin, end], got ${brief(offsets)}. ${remedy}`);
+    throw new FormatError(
+      `${where}: data_offsets of ${brief(name)} must be [begin, end], got ${brief(offsets)}. ${remedy}`,
+    );
   }
   const [begin, end] = offsets as [number, number];
   const bytes = byteLength(dtype as SafetensorsDType, shape);
@@ -192,7 +214,9 @@ function checkCover(spans: { name: string; begin: number; end: number }[], total
   for (const { name, begin, end } of spans) {
     if (begin !== at) {
       const what = begin < at ? 'overlaps the tensor before it' : 'leaves a gap before it';
-      throw new FormatError(`${where}: tensors must cover the data exactly once, ${brief(name)} ${what} (begins at ${begin}, expected ${at}). ${remedy}`);
+      throw new FormatError(
+        `${where}: tensors must cover the data exactly once, ${brief(name)} ${what} (begins at ${begin}, expected ${at}). ${remedy}`,
+      );
     }
     at = end;
   }
@@ -254,7 +278,14 @@ function duplicateKey(text: string): string | undefined {
 }
 
 /** Types a tensor is written as. */
-const written: Readonly<Record<DType, SafetensorsDType>> = { f64: 'F64', f32: 'F32', f16: 'F16', i32: 'I32', u32: 'U32', bool: 'BOOL' };
+const written: Readonly<Record<DType, SafetensorsDType>> = {
+  f64: 'F64',
+  f32: 'F32',
+  f16: 'F16',
+  i32: 'I32',
+  u32: 'U32',
+  bool: 'BOOL',
+};
 
 /**
  * Writes tensors as a safetensors file: f64 F64, f32 F32, f16 F16, i32 I32, u32 U32, bool BOOL.

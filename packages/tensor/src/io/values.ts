@@ -1,6 +1,6 @@
 import type { DType } from '../engine/dtype.js';
 import { FormatError } from '../engine/errors.js';
-import { fromHalf } from '../ops/elementwise.js';
+import { fromHalf } from '../cpu/half.js';
 import type { RawTensor } from './safetensors.js';
 
 type Values = Float64Array | Float32Array | Int32Array | Uint32Array | Uint8Array;
@@ -36,7 +36,9 @@ export function toValues(name: string, { dtype, data }: RawTensor): [Values, DTy
       for (let i = 0; i < wide.length; i++) {
         const v = wide[i]!;
         if (v !== BigInt.asIntN(32, v)) {
-          throw new FormatError(`loadTensors: ${dtype} values must fit into i32, got ${v} at ${i} of ${name}. Store them as two I32 tensors or as F64.`);
+          throw new FormatError(
+            `loadTensors: ${dtype} values must fit into i32, got ${v} at ${i} of ${name}. Store them as two I32 tensors or as F64.`,
+          );
         }
         narrow[i] = Number(v);
       }
@@ -44,11 +46,16 @@ export function toValues(name: string, { dtype, data }: RawTensor): [Values, DTy
     }
     case 'BOOL': {
       const bad = data.findIndex((b) => b > 1);
-      if (bad >= 0) throw new FormatError(`loadTensors: BOOL bytes must be 0 or 1, got ${data[bad]} at ${bad} of ${name}. The file is damaged or was written by a faulty program: write it again.`);
+      if (bad >= 0)
+        throw new FormatError(
+          `loadTensors: BOOL bytes must be 0 or 1, got ${data[bad]} at ${bad} of ${name}. The file is damaged or was written by a faulty program: write it again.`,
+        );
       return [new Uint8Array(buffer), 'bool'];
     }
     case 'F8_E5M2':
     case 'F8_E4M3':
-      throw new FormatError(`loadTensors: ${name} has the type ${dtype}, which Seq does not compute in. Convert it to F16 or F32 before loading.`);
+      throw new FormatError(
+        `loadTensors: ${name} has the type ${dtype}, which Seq does not compute in. Convert it to F16 or F32 before loading.`,
+      );
   }
 }

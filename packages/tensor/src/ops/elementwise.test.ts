@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as s from '../index.js';
 import { checkGradients, expectClose, list, sample } from '../testkit.js';
-import { fromHalf, toHalf } from './elementwise.js';
+import { fromHalf, toHalf } from '../cpu/half.js';
 
 type F1 = (x: s.Tensor) => s.Tensor;
 

@@ -2,7 +2,7 @@ import type { DType, Shape, TypedArray } from '../engine/dtype.js';
 import { sizeOf } from '../engine/dtype.js';
 import type { Op } from '../engine/op.js';
 import { defineOp } from '../engine/op.js';
-import { toHalf } from './elementwise.js';
+import { toHalf } from '../cpu/half.js';
 
 /** A constant everywhere. */
 export const fillOp: Op<{ readonly shape: Shape; readonly dtype: DType; readonly value: number }> = defineOp({

@@ -1,13 +1,14 @@
 import type { Tensor } from '../tensor.js';
 import type { Device } from '../device.js';
-import { apply1, applyOn } from '../engine/apply.js';
-import type { Aval, DType, Shape } from '../engine/dtype.js';
+import { erf, erfinv } from '../cpu/math.js';
+import { threefryBlocks } from '../cpu/threefry.js';
+import { apply1 } from '../engine/apply.js';
+import type { Aval, DType, Shape, TypedArray } from '../engine/dtype.js';
 import { sizeOf } from '../engine/dtype.js';
 import { DTypeError, OptionError, ShapeError, show } from '../engine/errors.js';
 import type { CpuView, Op } from '../engine/op.js';
 import { temporaries } from '../engine/state.js';
 import { defineOp } from '../engine/op.js';
-import { fillOp } from './fill.js';
 
 /**
  * Source of random numbers: a u32 tensor [2]. The same key gives the same numbers on every device; a key is
@@ -21,36 +22,28 @@ export type Key = Tensor;
  * @see Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3"
  */
 export function threefry2x32(k0: number, k1: number, c0: number, c1: number, out: Uint32Array): void {
-  const k2 = k0 ^ k1 ^ 0x1bd11bda;
-  let a = (c0 + k0) | 0;
-  let b = (c1 + k1) | 0;
-  const mix = (r: number): void => {
-    a = (a + b) | 0;
-    b = ((b << r) | (b >>> (32 - r))) ^ a;
-  };
-  mix(13); mix(15); mix(26); mix(6);
-  a = (a + k1) | 0; b = (b + k2 + 1) | 0;
-  mix(17); mix(29); mix(16); mix(24);
-  a = (a + k2) | 0; b = (b + k0 + 2) | 0;
-  mix(13); mix(15); mix(26); mix(6);
-  a = (a + k0) | 0; b = (b + k1 + 3) | 0;
-  mix(17); mix(29); mix(16); mix(24);
-  a = (a + k1) | 0; b = (b + k2 + 4) | 0;
-  mix(13); mix(15); mix(26); mix(6);
-  out[0] = a + k2;
-  out[1] = b + k0 + 5;
+  threefryBlocks(k0, k1, c0, c1, 1, out);
 }
 
 /** Second counter words of the uses of a key, so that they never meet. */
 const domain = { numbers: 0, split: 1, fold: 2 };
 
-/** Calls `visit(i, word0, word1)` for the counter blocks 0 … n − 1 of a key. */
-function eachBlock(key: CpuView, n: number, use: number, visit: (i: number, w0: number, w1: number) => void): void {
+/** Words made at a time. */
+const CHUNK = 2048;
+
+/** Calls `visit(words, first, count)` with random words first … first + count − 1 of n. */
+function eachChunk(
+  key: CpuView,
+  n: number,
+  use: number,
+  visit: (words: Uint32Array, first: number, count: number) => void,
+): void {
   const [k0, k1] = [key.data[key.offset]!, key.data[key.offset + 1]!];
-  const out = new Uint32Array(2);
-  for (let i = 0; i < n; i++) {
-    threefry2x32(k0, k1, i, use, out);
-    visit(i, out[0]!, out[1]!);
+  const words = new Uint32Array(Math.min(CHUNK, n + (n & 1)));
+  for (let first = 0; first < n; first += CHUNK) {
+    const count = Math.min(CHUNK, n - first);
+    threefryBlocks(k0, k1, first / 2, use, Math.ceil(count / 2), words);
+    visit(words, first, count);
   }
 }
 
@@ -71,9 +64,8 @@ export const splitKeyOp: Op<{ readonly n: number }> = defineOp({
   },
   cpu({ inputs, outputs, attrs: { n } }) {
     const o = outputs[0]!;
-    eachBlock(inputs[0]!, n, domain.split, (i, w0, w1) => {
-      o.data[o.offset + 2 * i] = w0;
-      o.data[o.offset + 2 * i + 1] = w1;
+    eachChunk(inputs[0]!, 2 * n, domain.split, (words, first, count) => {
+      for (let i = 0; i < count; i++) o.data[o.offset + first + i] = words[i]!;
     });
   },
   cost: free,
@@ -103,64 +95,123 @@ interface DrawAttrs {
   readonly dtype: DType;
 }
 
+/** An op that makes numbers from random words: element i from word i (and its neighbour in the same block). */
+function drawOp<A extends { readonly shape: Shape }>(
+  name: string,
+  dtypeOf: (attrs: A) => DType,
+  fill: (words: Uint32Array, n: number, o: TypedArray, at: number, attrs: A) => void,
+): Op<A> {
+  return defineOp<A>({
+    name,
+    infer([key], attrs) {
+      checkKey(name, key!);
+      return { shape: attrs.shape, dtype: dtypeOf(attrs) };
+    },
+    cpu({ inputs, outputs, attrs }) {
+      const o = outputs[0]!;
+      eachChunk(inputs[0]!, sizeOf(attrs.shape), domain.numbers, (words, first, count) =>
+        fill(words, count, o.data, o.offset + first, attrs),
+      );
+    },
+    cost: (_, outputs) => ({ flops: sizeOf(outputs[0]!.shape) }),
+  });
+}
+
 /** One random word per element. */
-export const randomBitsOp: Op<DrawAttrs> = defineOp<DrawAttrs>({
-  name: 'randomBits',
-  infer([key], { shape }) {
-    checkKey('randomBits', key!);
-    return { shape, dtype: 'u32' };
+export const randomBitsOp: Op<DrawAttrs> = drawOp<DrawAttrs>(
+  'randomBits',
+  () => 'u32',
+  (words, n, o, at) => {
+    for (let i = 0; i < n; i++) o[at + i] = words[i]!;
   },
-  cpu({ inputs, outputs, attrs: { shape } }) {
-    const o = outputs[0]!;
-    const n = sizeOf(shape);
-    eachBlock(inputs[0]!, Math.ceil(n / 2), domain.numbers, (i, w0, w1) => {
-      o.data[o.offset + 2 * i] = w0;
-      if (2 * i + 1 < n) o.data[o.offset + 2 * i + 1] = w1;
-    });
-  },
-  cost: free,
-});
+);
 
-/** Multiples of 2⁻²⁴ in [0, 1), from the upper 24 bits of each word. */
-export const uniformOp: Op<DrawAttrs> = defineOp<DrawAttrs>({
-  name: 'uniform',
-  infer([key], { shape, dtype }) {
-    checkKey('uniform', key!);
-    return { shape, dtype };
-  },
-  cpu({ inputs, outputs, attrs: { shape } }) {
-    const o = outputs[0]!;
-    const n = sizeOf(shape);
-    eachBlock(inputs[0]!, Math.ceil(n / 2), domain.numbers, (i, w0, w1) => {
-      o.data[o.offset + 2 * i] = (w0 >>> 8) * 2 ** -24;
-      if (2 * i + 1 < n) o.data[o.offset + 2 * i + 1] = (w1 >>> 8) * 2 ** -24;
-    });
-  },
-  cost: (_, outputs) => ({ flops: sizeOf(outputs[0]!.shape) }),
-});
+interface UniformAttrs extends DrawAttrs {
+  readonly low: number;
+  readonly high: number;
+}
 
-/** Standard normal numbers by the Box–Muller transform of the two words of each block. */
-export const normalOp: Op<DrawAttrs> = defineOp<DrawAttrs>({
-  name: 'normal',
-  infer([key], { shape, dtype }) {
-    checkKey('normal', key!);
-    return { shape, dtype };
+/** low + u (high − low), u a multiple of 2⁻²⁴ in [0, 1) from the upper 24 bits; rounding never reaches high. */
+export const uniformOp: Op<UniformAttrs> = drawOp<UniformAttrs>(
+  'uniform',
+  ({ dtype }) => dtype,
+  (words, n, o, at, { low, high, dtype }) => {
+    const scale = (high - low) * 2 ** -24;
+    const top = Math.max(low, justBelow(high, dtype));
+    for (let i = 0; i < n; i++) {
+      const x = low + (words[i]! >>> 8) * scale;
+      o[at + i] = x < top ? x : top;
+    }
   },
-  cpu({ inputs, outputs, attrs: { shape } }) {
-    const o = outputs[0]!;
-    const n = sizeOf(shape);
-    eachBlock(inputs[0]!, Math.ceil(n / 2), domain.numbers, (i, w0, w1) => {
-      const radius = Math.sqrt(-2 * Math.log(((w0 >>> 8) + 1) * 2 ** -24));
-      const angle = 2 * Math.PI * (w1 >>> 8) * 2 ** -24;
-      o.data[o.offset + 2 * i] = radius * Math.cos(angle);
-      if (2 * i + 1 < n) o.data[o.offset + 2 * i + 1] = radius * Math.sin(angle);
-    });
-  },
-  cost: (_, outputs) => ({ flops: sizeOf(outputs[0]!.shape) }),
-});
+);
 
-/** Integers from low to high − 1: the upper word of word × range. */
-export const randomIntOp: Op<{ readonly shape: Shape; readonly low: number; readonly range: number }> = defineOp({
+/** The greatest number of a type below x. */
+function justBelow(x: number, dtype: DType): number {
+  const bytes = dtype === 'f64' ? 8 : 4;
+  const value = dtype === 'f64' ? new Float64Array([x]) : new Float32Array([x]);
+  if (value[0]! < x) return value[0]!;
+  if (value[0] === 0) return dtype === 'f64' ? -(2 ** -1074) : -(2 ** -149);
+  const step = value[0]! > 0 ? -1 : 1;
+  if (bytes === 4) new Int32Array(value.buffer)[0]! += step;
+  else new BigInt64Array(value.buffer)[0]! += BigInt(step);
+  return value[0]!;
+}
+
+interface NormalAttrs extends DrawAttrs {
+  readonly mean: number;
+  readonly std: number;
+}
+
+/** Normal numbers: r cos φ and r sin φ with r = √(−2 log u), φ = 2π v of the two words of each block. */
+export const normalOp: Op<NormalAttrs> = drawOp<NormalAttrs>(
+  'normal',
+  ({ dtype }) => dtype,
+  (words, n, o, at, { mean, std }) => {
+    for (let i = 0; i < n; i += 2) {
+      const radius = std * Math.sqrt(-2 * Math.log(((words[i]! >>> 8) + 1) * 2 ** -24));
+      const angle = 2 * Math.PI * (words[i + 1]! >>> 8) * 2 ** -24;
+      o[at + i] = mean + radius * Math.cos(angle);
+      if (i + 1 < n) o[at + i + 1] = mean + radius * Math.sin(angle);
+    }
+  },
+);
+
+interface TruncatedAttrs extends NormalAttrs {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** mean + std √2 erf⁻¹(v), v uniform between erf(low/√2) and erf(high/√2): the inverse of the distribution. */
+export const truncatedNormalOp: Op<TruncatedAttrs> = drawOp<TruncatedAttrs>(
+  'truncatedNormal',
+  ({ dtype }) => dtype,
+  (words, n, o, at, { mean, std, low, high }) => {
+    const from = erf(low * Math.SQRT1_2);
+    const scale = (erf(high * Math.SQRT1_2) - from) * 2 ** -24;
+    for (let i = 0; i < n; i++) {
+      const z = Math.SQRT2 * erfinv(from + ((words[i]! >>> 8) + 0.5) * scale);
+      o[at + i] = mean + std * (z < low ? low : z > high ? high : z);
+    }
+  },
+);
+
+/** Gumbel noise −log(−log(1 − v)), v = (word + ½) 2⁻³²: finest where it is largest. */
+export const gumbelOp: Op<DrawAttrs> = drawOp<DrawAttrs>(
+  'gumbel',
+  ({ dtype }) => dtype,
+  (words, n, o, at) => {
+    for (let i = 0; i < n; i++) o[at + i] = -Math.log(-Math.log1p(-(words[i]! + 0.5) * 2 ** -32));
+  },
+);
+
+interface IntegerAttrs {
+  readonly shape: Shape;
+  readonly low: number;
+  readonly range: number;
+}
+
+/** low + the part above 2⁶⁴ of (both words of a block as one number) × range. */
+export const randomIntOp: Op<IntegerAttrs> = defineOp<IntegerAttrs>({
   name: 'randomInt',
   infer([key], { shape }) {
     checkKey('randomInt', key!);
@@ -168,15 +219,20 @@ export const randomIntOp: Op<{ readonly shape: Shape; readonly low: number; read
   },
   cpu({ inputs, outputs, attrs: { shape, low, range } }) {
     const o = outputs[0]!;
-    const n = sizeOf(shape);
-    const pick = (w: number): number => low + Math.floor((w * range) / 2 ** 32);
-    eachBlock(inputs[0]!, Math.ceil(n / 2), domain.numbers, (i, w0, w1) => {
-      o.data[o.offset + 2 * i] = pick(w0);
-      if (2 * i + 1 < n) o.data[o.offset + 2 * i + 1] = pick(w1);
+    eachChunk(inputs[0]!, 2 * sizeOf(shape), domain.numbers, (words, first, count) => {
+      for (let i = 0, k = o.offset + first / 2; i < count; i += 2, k++) {
+        const w = words[i]!;
+        // Halves of 16 bits keep every product below 2⁴⁹.
+        const lower = (w & 0xffff) * range + Math.floor((words[i + 1]! * range) / 2 ** 32);
+        o.data[k] = low + Math.floor(((w >>> 16) * range + Math.floor(lower / 65536)) / 65536);
+      }
     });
   },
   cost: free,
 });
+
+/** Rows up to this length sort as one number per element: 32 random bits over 21 bits of index. */
+const KEY_INDEX = 2 ** 21;
 
 /** 0 … n − 1 sorted by random words, equal words by index. */
 export const permutationOp: Op<{ readonly n: number }> = defineOp({
@@ -185,16 +241,22 @@ export const permutationOp: Op<{ readonly n: number }> = defineOp({
     checkKey('permutation', key!);
     return { shape: [n], dtype: 'i32' };
   },
-  cpu({ inputs, outputs, attrs: { n } }) {
+  scratch: (_, { n }) => 8 * n,
+  cpu({ inputs, outputs, attrs: { n }, scratch }) {
     const o = outputs[0]!;
-    const words = new Uint32Array(n + 1);
-    eachBlock(inputs[0]!, Math.ceil(n / 2), domain.numbers, (i, w0, w1) => {
-      words[2 * i] = w0;
-      words[2 * i + 1] = w1;
+    const keys = scratch.subarray(0, n);
+    eachChunk(inputs[0]!, n, domain.numbers, (words, first, count) => {
+      for (let i = 0; i < count; i++) keys[first + i] = words[i]!;
     });
-    const order = Int32Array.from({ length: n }, (_, i) => i);
-    order.sort((a, b) => words[a]! - words[b]! || a - b);
-    o.data.set(order, o.offset);
+    if (n <= KEY_INDEX) {
+      for (let i = 0; i < n; i++) keys[i] = keys[i]! * KEY_INDEX + i;
+      keys.sort();
+      for (let i = 0; i < n; i++) o.data[o.offset + i] = keys[i]! % KEY_INDEX;
+    } else {
+      const order = o.data.subarray(o.offset, o.offset + n);
+      for (let i = 0; i < n; i++) order[i] = i;
+      order.sort((a, b) => keys[a]! - keys[b]! || a - b);
+    }
   },
   cost: free,
 });
@@ -245,69 +307,83 @@ export function foldIn(key: Key, data: number | Tensor): Key {
   });
 }
 
-/** Uniform numbers in [low, high), multiples of 2⁻²⁴ of the range. */
+/**
+ * Uniform numbers in [low, high): low + u (high − low) with u a multiple of 2⁻²⁴.
+ *
+ * @throws ShapeError, DTypeError, OptionError
+ */
 export function uniform(
   key: Key,
   shape: Shape,
   { low = 0, high = 1, dtype = 'f32', device }: RandomOptions & { low?: number; high?: number } = {},
 ): Tensor {
-  return temporaries(() => {
-    const u = draw('uniform', uniformOp, key, { shape: [...shape], dtype }, { dtype, device });
-    return low === 0 && high === 1 ? u : u.mul(high - low).add(low);
-  });
+  if (!(low <= high) || !Number.isFinite(high - low)) {
+    throw new OptionError(`uniform: low and high must be finite and low ≤ high, got ${low} and ${high}.`);
+  }
+  return draw('uniform', uniformOp, key, { shape: [...shape], dtype, low, high }, { dtype, device });
 }
 
-/** Normal numbers with a mean and standard deviation (Box–Muller; at most 5.77 deviations from the mean). */
+/**
+ * Normal numbers with a mean and standard deviation, by the transform of Box and Muller (1958) of 24 bits each;
+ * none is farther than 5.77 deviations from the mean.
+ *
+ * @throws ShapeError, DTypeError
+ */
 export function normal(
   key: Key,
   shape: Shape,
   { mean = 0, std = 1, dtype = 'f32', device }: RandomOptions & { mean?: number; std?: number } = {},
 ): Tensor {
-  return temporaries(() => {
-    const z = draw('normal', normalOp, key, { shape: [...shape], dtype }, { dtype, device });
-    return mean === 0 && std === 1 ? z : z.mul(std).add(mean);
-  });
+  return draw('normal', normalOp, key, { shape: [...shape], dtype, mean, std }, { dtype, device });
 }
 
-/** Normal numbers conditioned to lie between `low` and `high` standard deviations from the mean; `std` is that before cutting. */
+/**
+ * Normal numbers conditioned to lie between `low` and `high` standard deviations from the mean, by the inverse
+ * of the distribution function; `std` is the deviation before cutting.
+ *
+ * @throws ShapeError, DTypeError, OptionError
+ */
 export function truncatedNormal(
   key: Key,
   shape: Shape,
-  { mean = 0, std = 1, low = -2, high = 2, dtype = 'f32', device }: RandomOptions & { mean?: number; std?: number; low?: number; high?: number } = {},
+  {
+    mean = 0,
+    std = 1,
+    low = -2,
+    high = 2,
+    dtype = 'f32',
+    device,
+  }: RandomOptions & { mean?: number; std?: number; low?: number; high?: number } = {},
 ): Tensor {
-  return temporaries(() => {
-    if (!(low < high)) throw new OptionError(`truncatedNormal: low must be below high, got ${low} and ${high}.`);
-    const u = draw('truncatedNormal', uniformOp, key, { shape: [...shape], dtype }, { dtype, device });
-    // x = √2 erf⁻¹(v) with v uniform between erf(low/√2) and erf(high/√2).
-    const [a, b] = [erfScalar(key, low, dtype), erfScalar(key, high, dtype)];
-    const z = u.mul(b.sub(a)).add(a).erfinv().mul(Math.SQRT2).clip(low, high);
-    return z.mul(std).add(mean);
-  });
-}
-
-function erfScalar(key: Key, x: number, dtype: DType): Tensor {
-  const scalar = applyOn(key.device, (v) => key.make(v), fillOp, [], { shape: [], dtype, value: x * Math.SQRT1_2 }) as Tensor;
-  return scalar.erf();
+  if (!(low < high)) throw new OptionError(`truncatedNormal: low must be below high, got ${low} and ${high}.`);
+  const attrs = { shape: [...shape], dtype, mean, std, low, high };
+  return draw('truncatedNormal', truncatedNormalOp, key, attrs, { dtype, device });
 }
 
 /** True with probability p, a number or a tensor that broadcasts to the shape. */
 export function bernoulli(key: Key, p: number | Tensor, shape: Shape): Tensor {
   return temporaries(() => {
     if (typeof p === 'number' && !(p >= 0 && p <= 1)) throw new OptionError(`bernoulli: p must be in [0, 1], got ${p}.`);
-    return draw('bernoulli', uniformOp, key, { shape: [...shape], dtype: typeof p === 'number' ? 'f32' : p.dtype }).lt(p);
+    const dtype = typeof p === 'number' ? 'f32' : p.dtype;
+    return draw('bernoulli', uniformOp, key, { shape: [...shape], dtype, low: 0, high: 1 }, { dtype }).lt(p);
   });
 }
 
-/** One index per row of the last axis with probability softmax(logits) → i32, by adding Gumbel noise and taking the largest. */
+/**
+ * One index per row of the last axis with probability softmax(logits), by adding Gumbel noise and taking the
+ * largest.
+ *
+ * @param logits  [..., V], −∞ for what must not be drawn
+ * @returns       i32 [...]
+ */
 export function categorical(key: Key, logits: Tensor): Tensor {
   return temporaries(() => {
-    const u = draw('categorical', uniformOp, key, { shape: logits.shape, dtype: logits.dtype }, { dtype: logits.dtype });
-    const noise = u.add(2 ** -25).log().neg().log().neg();
-    return logits.add(noise).argMax(-1);
+    const { shape, dtype } = logits;
+    return logits.add(draw('categorical', gumbelOp, key, { shape, dtype }, { dtype })).argMax(-1);
   });
 }
 
-/** Integers from low (included) to high (excluded) → i32. */
+/** Integers from low (included) to high (excluded) → i32, all equally likely to within 2⁻³². */
 export function randomInt(key: Key, shape: Shape, { low = 0, high }: { low?: number; high: number }): Tensor {
   const whole = Number.isInteger(low) && Number.isInteger(high);
   if (!whole || high <= low || low < -(2 ** 31) || high > 2 ** 31) {
