@@ -1,0 +1,6 @@
+export { gruCell, gruSequence } from './op.js';
+export type { GruSequenceOptions, GruWeights } from './op.js';
+export { gruFromTorch, gruStack, gruToTorch } from './stack.js';
+export type { GruLayer, GruStackOptions } from './stack.js';
+export { gru } from './mixer.js';
+export type { GruMixerState, GruOptions, GruParams } from './mixer.js';

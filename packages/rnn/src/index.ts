@@ -1,0 +1,3 @@
+export * from './ema/index.js';
+export * from './gru/index.js';
+export * from './lstm/index.js';

@@ -1,0 +1,255 @@
+import type { CpuCall } from '@seq/tensor';
+import { sigmoidRow, tanhRow } from '../internal/math.js';
+import {
+  clearRow,
+  multiplyPanels,
+  multiplyRows,
+  packPanels,
+  packRows,
+  paddedWidth,
+  panelDoubles,
+  pieces,
+  rowAt,
+  rowStep,
+} from '../internal/panels.js';
+import { maskInputs } from '../internal/sequence.js';
+import type { MaskFlags } from '../internal/sequence.js';
+
+/** Which optional inputs of the sequence ops are present, and the direction of time. */
+export interface LstmAttrs extends MaskFlags {
+  readonly projected: boolean;
+  readonly reverse: boolean;
+}
+
+/** Inputs of `lstmOp` by name. */
+export interface LstmForwardInputs<X> {
+  readonly xg: X;
+  readonly weight: X;
+  readonly h0: X;
+  readonly c0: X;
+  readonly projection?: X;
+  readonly valid?: X;
+  readonly resets?: X;
+}
+
+/** Inputs of `lstmBackwardOp` by name. */
+export interface LstmBackwardInputs<X> {
+  readonly dy: X;
+  readonly dc: X;
+  readonly before: X;
+  readonly c: X;
+  readonly gates: X;
+  readonly weight: X;
+  readonly projection?: X;
+  readonly valid?: X;
+  readonly resets?: X;
+}
+
+/** Names the inputs of `lstmOp`. */
+export function forwardInputs<X>(inputs: readonly X[], attrs: LstmAttrs): LstmForwardInputs<X> {
+  const [xg, weight, h0, c0, ...rest] = inputs;
+  const projection = attrs.projected ? rest.shift() : undefined;
+  return { xg, weight, h0, c0, ...(projection ? { projection } : {}), ...maskInputs(rest, attrs) };
+}
+
+/** Names the inputs of `lstmBackwardOp`. */
+export function backwardInputs<X>(inputs: readonly X[], attrs: LstmAttrs): LstmBackwardInputs<X> {
+  const [dy, dc, before, c, gates, weight, ...rest] = inputs;
+  const projection = attrs.projected ? rest.shift() : undefined;
+  return { dy, dc, before, c, gates, weight, ...(projection ? { projection } : {}), ...maskInputs(rest, attrs) };
+}
+
+/** Below this many rows over all steps, packing the recurrent weights costs more than it saves. */
+const packFrom = 4;
+
+/** Scratch of the forward kernel in bytes. */
+export function forwardScratch(B: number, H: number, P: number): number {
+  return 8 * (B * P + 2 * B * H + H + B * paddedWidth(4 * H) + B * paddedWidth(P) + panelDoubles(4 * H, P) + panelDoubles(P, H));
+}
+
+/** Scratch of the backward kernel in bytes. */
+export function backwardScratch(B: number, H: number, P: number): number {
+  const products = B * paddedWidth(P) + B * paddedWidth(H);
+  return 8 * (4 * B * H + B * P + products + B * P + B * H + H + panelDoubles(P, 4 * H) + panelDoubles(H, P));
+}
+
+/**
+ * inputs  xg [B, T, 4H] with both biases, weightHh [4H, P], h0 [B, P], c0 [B, H],
+ *         then as the attributes say weightHr [P, H], valid [B, T], resets [B, T]
+ * outputs y [B, T, P], c [B, T, H], gates [B, T, 4H] = i, f, g, o
+ */
+export function lstmForwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<LstmAttrs>): void {
+  const { xg, weight, h0, c0, projection, valid, resets } = forwardInputs(inputs, attrs);
+  const [y, c, gates] = outputs;
+  const [B, T] = xg.shape;
+  const [P, H] = [h0.shape[1], c0.shape[1]];
+  const ld = paddedWidth(4 * H);
+  const ldOut = paddedWidth(P);
+
+  const [state, cell, tc, m, p, out, panels, outPanels] = pieces(scratch, [
+    B * P, // h, packed rows
+    B * H, // c
+    H, // tanh c of a row
+    B * H, // o ∘ tanh c, packed rows
+    B * ld, // W_hh h, then i, f, g, o
+    B * ldOut, // W_hr m
+    panelDoubles(4 * H, P),
+    panelDoubles(P, H),
+  ]);
+  const packed = B * T >= packFrom;
+  if (packed) {
+    packPanels(weight.data, weight.offset, [P, 4 * H], [1, P], panels);
+    if (projection) packPanels(projection.data, projection.offset, [H, P], [1, H], outPanels);
+  }
+  packRows(h0.data, h0.offset, B, P, state);
+  for (let i = 0; i < B * H; i++) cell[i] = c0.data[c0.offset + i];
+
+  const x_ = xg.data.subarray(xg.offset);
+  const y_ = y.data.subarray(y.offset);
+  const c_ = c.data.subarray(c.offset);
+  const g_ = gates.data.subarray(gates.offset);
+  for (let s = 0; s < T; s++) {
+    const t = attrs.reverse ? T - 1 - s : s;
+    for (let b = 0; resets && b < B; b++) {
+      if (!resets.data[resets.offset + b * T + t]) continue;
+      clearRow(state, b, B, P);
+      cell.fill(0, b * H, (b + 1) * H);
+    }
+    if (packed) multiplyPanels(state, panels, p, B, 4 * H, P);
+    else multiplyRows(state, weight.data, weight.offset, p, B, 4 * H, P);
+
+    for (let b = 0; b < B; b++) {
+      const hold = valid !== undefined && !valid.data[valid.offset + b * T + t];
+      const step = rowStep(b, B);
+      const row = b * ld;
+      const xAt = (b * T + t) * 4 * H;
+      for (let j = 0; j < 4 * H; j++) p[row + j] += x_[xAt + j];
+      sigmoidRow(p, row, row + 2 * H);
+      tanhRow(p, row + 2 * H, row + 3 * H);
+      sigmoidRow(p, row + 3 * H, row + 4 * H);
+
+      let cAt = (b * T + t) * H;
+      let gAt = 4 * cAt;
+      for (let j = 0, k = b * H, at = row; j < H; j++, k++, at++, gAt++, cAt++) {
+        g_[gAt] = p[at];
+        g_[gAt + H] = p[at + H];
+        g_[gAt + 2 * H] = p[at + 2 * H];
+        g_[gAt + 3 * H] = p[at + 3 * H];
+        c_[cAt] = hold ? cell[k] : p[at + H] * cell[k] + p[at] * p[at + 2 * H];
+        cell[k] = c_[cAt]; // as rounded, so that a cut between two calls changes nothing
+        tc[j] = cell[k];
+      }
+      tanhRow(tc, 0, H);
+      for (let j = 0, mAt = rowAt(b, B, H); j < H; j++, mAt += step) m[mAt] = p[row + 3 * H + j] * tc[j];
+    }
+    if (projection && packed) multiplyPanels(m, outPanels, out, B, P, H);
+    else if (projection) multiplyRows(m, projection.data, projection.offset, out, B, P, H);
+
+    for (let b = 0; b < B; b++) {
+      const hold = valid !== undefined && !valid.data[valid.offset + b * T + t];
+      const step = rowStep(b, B);
+      let hAt = rowAt(b, B, P);
+      let yAt = (b * T + t) * P;
+      for (let k = 0; k < P; k++, hAt += step, yAt++) {
+        y_[yAt] = hold ? state[hAt] : projection ? out[b * ldOut + k] : m[hAt];
+        state[hAt] = y_[yAt];
+      }
+    }
+  }
+}
+
+/**
+ * inputs  dy [B, T, P], dc [B, T, H], before [B, T, H] (c that each position started from), c [B, T, H], gates [B, T, 4H],
+ *         weightHh [4H, P], then as the attributes say weightHr [P, H], valid [B, T], resets [B, T]
+ * outputs da [B, T, 4H] = gradient by xg, dh [B, T, P] = whole gradient by each output h, dh0 [B, P], dc0 [B, H]
+ */
+export function lstmBackwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<LstmAttrs>): void {
+  const { dy, dc, before, c, gates, weight, projection, valid, resets } = backwardInputs(inputs, attrs);
+  const [da, dh, dh0, dc0] = outputs;
+  const [B, T, P] = dy.shape;
+  const H = c.shape[2];
+  const ld = paddedWidth(P);
+  const ldIn = paddedWidth(H);
+
+  const [rows, dhRows, back, dm, carry, dcell, tc, panels, inPanels] = pieces(scratch, [
+    4 * B * H, // da of the step, packed rows
+    B * P, // dh of the step, packed rows
+    B * ld, // da · W_hh
+    B * ldIn, // dh · W_hr
+    B * P, // gradient by h after the step
+    B * H, // gradient by c after the step
+    H, // tanh c of a row
+    panelDoubles(P, 4 * H),
+    panelDoubles(H, P),
+  ]);
+  carry.fill(0);
+  dcell.fill(0);
+  packPanels(weight.data, weight.offset, [4 * H, P], [P, 1], panels);
+  if (projection) packPanels(projection.data, projection.offset, [P, H], [H, 1], inPanels);
+
+  const dy_ = dy.data.subarray(dy.offset);
+  const dc_ = dc.data.subarray(dc.offset);
+  const before_ = before.data.subarray(before.offset);
+  const c_ = c.data.subarray(c.offset);
+  const g_ = gates.data.subarray(gates.offset);
+  const da_ = da.data.subarray(da.offset);
+  const dh_ = dh.data.subarray(dh.offset);
+  for (let s = T - 1; s >= 0; s--) {
+    const t = attrs.reverse ? T - 1 - s : s;
+    for (let b = 0; b < B; b++) {
+      const hold = valid !== undefined && !valid.data[valid.offset + b * T + t];
+      const step = rowStep(b, B);
+      let row = rowAt(b, B, P);
+      for (let k = 0, at = (b * T + t) * P, i = b * P; k < P; k++, at++, i++, row += step) {
+        carry[i] += dy_[at];
+        dh_[at] = dhRows[row] = hold ? 0 : carry[i];
+      }
+    }
+    if (projection) multiplyPanels(dhRows, inPanels, dm, B, H, P);
+
+    for (let b = 0; b < B; b++) {
+      const step = rowStep(b, B);
+      const shift = step * H;
+      let row = rowAt(b, B, 4 * H);
+      let at = (b * T + t) * H;
+      let aAt = 4 * at;
+      let gAt = 4 * at;
+      if (valid !== undefined && !valid.data[valid.offset + b * T + t]) {
+        clearRow(rows, b, B, 4 * H);
+        da_.fill(0, aAt, aAt + 4 * H);
+        for (let j = 0; j < H; j++) dcell[b * H + j] += dc_[at + j];
+        continue;
+      }
+      for (let j = 0; j < H; j++) tc[j] = c_[at + j];
+      tanhRow(tc, 0, H);
+      let mAt = projection ? b * ldIn : b * P;
+      const dm_ = projection ? dm : carry;
+      for (let j = 0, k = b * H; j < H; j++, k++, row += step, at++, aAt++, gAt++, mAt++) {
+        const i = g_[gAt];
+        const f = g_[gAt + H];
+        const g = g_[gAt + 2 * H];
+        const o = g_[gAt + 3 * H];
+        const dct = dcell[k] + dc_[at] + dm_[mAt] * o * (1 - tc[j] * tc[j]);
+        const di = dct * g * i * (1 - i);
+        const df = dct * before_[at] * f * (1 - f);
+        const dg = dct * i * (1 - g * g);
+        const dO = dm_[mAt] * tc[j] * o * (1 - o);
+        da_[aAt] = rows[row] = di;
+        da_[aAt + H] = rows[row + shift] = df;
+        da_[aAt + 2 * H] = rows[row + 2 * shift] = dg;
+        da_[aAt + 3 * H] = rows[row + 3 * shift] = dO;
+        dcell[k] = dct * f;
+      }
+    }
+    multiplyPanels(rows, panels, back, B, P, 4 * H);
+    for (let b = 0; b < B; b++) {
+      const hold = valid !== undefined && !valid.data[valid.offset + b * T + t];
+      const cleared = resets !== undefined && resets.data[resets.offset + b * T + t];
+      for (let k = 0, i = b * P, at = b * ld; k < P; k++, i++, at++)
+        carry[i] = cleared ? 0 : hold ? carry[i] : back[at];
+      if (cleared) dcell.fill(0, b * H, (b + 1) * H);
+    }
+  }
+  for (let i = 0; i < B * P; i++) dh0.data[dh0.offset + i] = carry[i];
+  for (let i = 0; i < B * H; i++) dc0.data[dc0.offset + i] = dcell[i];
+}

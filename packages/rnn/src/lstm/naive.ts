@@ -1,0 +1,70 @@
+/** Weights as row-major arrays; gate order i, f, g, o in blocks of H rows. */
+export interface LstmNaiveInput {
+  /** [B, T, I] */
+  x: ArrayLike<number>;
+  /** [4H, I] */
+  weightIh: ArrayLike<number>;
+  /** [4H, P] */
+  weightHh: ArrayLike<number>;
+  /** [P, H]; without it P = H and the output is not projected */
+  weightHr?: ArrayLike<number>;
+  /** [4H], zero if absent */
+  biasIh?: ArrayLike<number>;
+  /** [4H], zero if absent */
+  biasHh?: ArrayLike<number>;
+  /** [B, P], zero if absent */
+  h0?: ArrayLike<number>;
+  /** [B, H], zero if absent */
+  c0?: ArrayLike<number>;
+  B: number;
+  T: number;
+  I: number;
+  H: number;
+  P: number;
+}
+
+const sigmoid = (v: number): number => 1 / (1 + Math.exp(-v));
+
+/**
+ * The definition of the LSTM, position by position, unit by unit.
+ *
+ *   i, f, o = σ(W x + b + U h + d)     g = tanh(W_g x + b_g + U_g h + d_g)
+ *   c ← f ∘ c + i ∘ g
+ *   h ← W_hr (o ∘ tanh c)              without W_hr: h ← o ∘ tanh c
+ *
+ * @returns y [B, T, P], the outputs, and the last h [B, P] and c [B, H]
+ */
+export function lstmNaive(input: LstmNaiveInput): { y: Float64Array; h: Float64Array; c: Float64Array } {
+  const { x, weightIh, weightHh, weightHr, biasIh, biasHh, h0, c0, B, T, I, H, P } = input;
+  const y = new Float64Array(B * T * P);
+  const h = new Float64Array(B * P);
+  const c = new Float64Array(B * H);
+  for (let i = 0; i < B * P; i++) h[i] = h0 ? h0[i] : 0;
+  for (let i = 0; i < B * H; i++) c[i] = c0 ? c0[i] : 0;
+
+  for (let b = 0; b < B; b++) {
+    for (let t = 0; t < T; t++) {
+      const a = new Float64Array(4 * H);
+      for (let g = 0; g < 4 * H; g++) {
+        a[g] = (biasIh ? biasIh[g] : 0) + (biasHh ? biasHh[g] : 0);
+        for (let i = 0; i < I; i++) a[g] += weightIh[g * I + i] * x[(b * T + t) * I + i];
+        for (let k = 0; k < P; k++) a[g] += weightHh[g * P + k] * h[b * P + k];
+      }
+      const m = new Float64Array(H);
+      for (let j = 0; j < H; j++) {
+        const i = sigmoid(a[j]);
+        const f = sigmoid(a[H + j]);
+        const g = Math.tanh(a[2 * H + j]);
+        const o = sigmoid(a[3 * H + j]);
+        c[b * H + j] = f * c[b * H + j] + i * g;
+        m[j] = o * Math.tanh(c[b * H + j]);
+      }
+      for (let k = 0; k < P; k++) {
+        h[b * P + k] = weightHr ? 0 : m[k];
+        for (let j = 0; weightHr && j < H; j++) h[b * P + k] += weightHr[k * H + j] * m[j];
+        y[(b * T + t) * P + k] = h[b * P + k];
+      }
+    }
+  }
+  return { y, h, c };
+}
