@@ -1,0 +1,129 @@
+import { OptionError } from '@seq/tensor';
+import type { Cost, CostAt } from '@seq/nn';
+
+/** Rotary position embedding of queries and keys. */
+export interface RotarySettings {
+  /** Wavelengths run from 2π to about 2π · base. Default 10000. */
+  readonly base?: number;
+  /** False pairs (i, i + R/2), true pairs (2i, 2i + 1). Default false. */
+  readonly interleaved?: boolean;
+  /** R, how many leading channels of each head turn; even, at most headDim. Default headDim. */
+  readonly rotaryDim?: number;
+}
+
+/** Options of the `attention` mixer. */
+export interface AttentionOptions {
+  /** Width C of inputs and outputs. */
+  readonly dModel: number;
+  /** Query heads H. */
+  readonly numHeads: number;
+  /** Key-value heads G, a divisor of H; 1 is multi-query attention. Default H. */
+  readonly numKvHeads?: number;
+  /** Channels D of a head. Default C / H. */
+  readonly headDim?: number;
+  /** Rotary position embedding; false leaves the mixer without any notion of position. Default true. */
+  readonly rope?: boolean | RotarySettings;
+  /** Factor of the scores. Default 1/√D. */
+  readonly scale?: number;
+  /** Bias of the query, key and value projections. Default true. */
+  readonly bias?: boolean;
+  /** Bias of the output projection. Default `bias`. */
+  readonly outBias?: boolean;
+  /** Standard deviation of all matrices at `init`, 0.02 in GPT-2. Absent: as PyTorch's MultiheadAttention. */
+  readonly initStd?: number;
+  /** Slots M of a cache that `initState` makes without `maxLength`. Default 1024. */
+  readonly maxLength?: number;
+}
+
+/** Options with every default filled in. */
+export interface ResolvedOptions {
+  readonly C: number;
+  readonly H: number;
+  readonly G: number;
+  readonly D: number;
+  readonly rope: Required<RotarySettings> | false;
+  readonly scale: number;
+  readonly bias: boolean;
+  readonly outBias: boolean;
+  readonly initStd?: number;
+  readonly maxLength: number;
+}
+
+/** @throws OptionError  numbers of heads that do not fit, sizes that are not positive integers */
+export function resolveOptions(options: AttentionOptions): ResolvedOptions {
+  const { dModel: C, numHeads: H, numKvHeads: G = H, rope = true, bias = true, outBias = bias, initStd, maxLength = 1024 } = options;
+  const D = options.headDim ?? C / H;
+  positive('numHeads', H, 'Give the number of query heads.');
+  positive('numKvHeads', G, 'Leave it out for one per query head.');
+  if (H % G !== 0)
+    throw new OptionError(`attention: numKvHeads must divide numHeads = ${H}, got ${G}. Values that work: ${divisors(H).join(', ')}.`);
+  if (options.headDim === undefined && C % H !== 0)
+    throw new OptionError(
+      `attention: numHeads must divide dModel = ${C}, got ${H}. Give headDim, or take one of ${divisors(C).join(', ')}.`,
+    );
+  positive('headDim', D, 'Leave it out for dModel / numHeads.');
+  positive('maxLength', maxLength, 'Give the most positions a cache must hold.');
+  const { scale = 1 / Math.sqrt(D) } = options;
+  if (!Number.isFinite(scale)) throw new OptionError(`attention: scale must be finite, got ${scale}. Leave it out for 1/√headDim.`);
+  if (initStd !== undefined && !(initStd > 0))
+    throw new OptionError(`attention: initStd must be positive, got ${initStd}. GPT-2 takes 0.02; leave it out for PyTorch's.`);
+  return { C, H, G, D, rope: rotary(rope, D), scale, bias, outBias, maxLength, ...(initStd !== undefined && { initStd }) };
+}
+
+function rotary(rope: boolean | RotarySettings, D: number): Required<RotarySettings> | false {
+  if (rope === false) return false;
+  const { base = 10000, interleaved = false, rotaryDim = D } = rope === true ? {} : rope;
+  if (!(base > 0)) throw new OptionError(`attention: rope.base must be positive, got ${base}. Leave it out for 10000.`);
+  if (!Number.isInteger(rotaryDim) || rotaryDim < 2 || rotaryDim % 2 !== 0 || rotaryDim > D)
+    throw new OptionError(
+      `attention: rope.rotaryDim must be even and at most headDim = ${D}, got ${rotaryDim}. Choose heads of even width, or rope: false.`,
+    );
+  return { base, interleaved, rotaryDim };
+}
+
+/** The options that a saved spec holds. */
+export function specOptions(o: ResolvedOptions): Omit<AttentionOptions, 'dModel'> {
+  return {
+    numHeads: o.H,
+    numKvHeads: o.G,
+    headDim: o.D,
+    rope: o.rope,
+    scale: o.scale,
+    bias: o.bias,
+    outBias: o.outBias,
+    maxLength: o.maxLength,
+    ...(o.initStd !== undefined && { initStd: o.initStd }),
+  };
+}
+
+/**
+ * Cost of a call. `forward` looks at T keys, `prefill` and `step` at a cache of `past + T` slots, all of which a
+ * plan counts, seen or not.
+ */
+export function attentionCost(o: ResolvedOptions, { B, T, form, past = 0 }: CostAt): Cost {
+  const { C, H, G, D } = o;
+  const [inner, outer] = [(H + 2 * G) * D, H * D];
+  const S = form === 'forward' ? T : past + T;
+  const pairs = B * H * T * S;
+  const matmulFlops = 2 * B * T * C * (inner + outer) + 4 * pairs * D;
+  const biases = B * T * ((o.bias ? inner : 0) + (o.outBias ? C : 0));
+  const masked = form === 'forward' ? pairs + T * T : 0; // −∞ above the diagonal
+  const softmax = 4 * pairs + B * T * outer; // and the scale, on the queries
+  const half = o.rope ? o.rope.rotaryDim / 2 : 0;
+  const tables = 2 * 3 * half * T * (form === 'forward' ? 1 : B);
+  const turns = 6 * half * B * T * (H + G);
+  return {
+    params: C * inner + (o.bias ? inner : 0) + C * outer + (o.outBias ? C : 0),
+    matmulFlops,
+    flops: matmulFlops + biases + masked + softmax + tables + turns,
+    stateFloats: 2 * B * (form === 'forward' ? T : S) * G * D,
+  };
+}
+
+function positive(name: string, n: number, remedy: string): void {
+  if (!Number.isInteger(n) || n < 1) throw new OptionError(`attention: ${name} must be a positive integer, got ${n}. ${remedy}`);
+}
+
+function divisors(n: number): number[] {
+  return Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0);
+}
