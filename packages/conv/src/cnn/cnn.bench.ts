@@ -1,0 +1,33 @@
+import { disposeTree, key, normal, treeLeaves, valueAndGrad } from '@seq/tensor';
+import { test } from 'vitest';
+import { cnn } from './mixer.js';
+
+// C = 96, W = 2, dilations 1 … 32: a receptive field of 64.
+const mixer = cnn({ dModel: 96, convWidth: 2, dilations: [1, 2, 4, 8, 16, 32] });
+const params = mixer.init(key(0));
+
+test('8 × 128 positions', async ({ bench }) => {
+  const x = normal(key(1), [8, 128, 96]);
+  await bench.compare(
+    bench('forward', async () => {
+      using y = mixer.forward(params, x);
+      await y.realize();
+    }),
+    bench('forward with its gradient', async () => {
+      const results = valueAndGrad((p: typeof params) => mixer.forward(p, x).square().mean(), params);
+      await Promise.all(treeLeaves(results).map((t) => t.realize()));
+      disposeTree(results);
+    }),
+  );
+});
+
+test('one step of 8 rows', async ({ bench }) => {
+  const x = normal(key(2), [8, 96]);
+  let state = mixer.initState(8);
+  await bench('step', async () => {
+    const [y, next] = mixer.step(params, x, state);
+    state = next;
+    await y.realize();
+    y.dispose();
+  }).run();
+});

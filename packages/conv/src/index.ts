@@ -1,0 +1,2 @@
+export * from './bigram/index.js';
+export * from './cnn/index.js';
