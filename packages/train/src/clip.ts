@@ -1,0 +1,88 @@
+import {
+  apply,
+  cast,
+  defineOp,
+  DTypeError,
+  minimum,
+  mul,
+  OptionError,
+  scope,
+  ShapeError,
+  treeEntries,
+  treeFromEntries,
+  treeLeaves,
+} from '@seq/tensor';
+import type { Op, Tensor, Tree } from '@seq/tensor';
+
+/** Sum of squares in one loop, accumulated in f64 on the CPU. */
+const sumSquaresOp: Op<null> = defineOp<null>({
+  name: 'sumSquares',
+  infer([x]) {
+    if (x.dtype !== 'f32' && x.dtype !== 'f64')
+      throw new DTypeError(`sumSquares: gradients must be f32 or f64, got ${x.dtype}. Use cast() first.`);
+    return { shape: [], dtype: x.dtype };
+  },
+  cpu({ inputs, outputs }) {
+    const { data, offset, shape } = inputs[0];
+    const end = offset + shape.reduce((n, d) => n * d, 1);
+    let sum = 0;
+    for (let i = offset; i < end; i++) sum += data[i] * data[i];
+    outputs[0].data[outputs[0].offset] = sum;
+  },
+  reference: ([x]) => x.square().sum(),
+  vjp: ({ inputs, cotangents }) => [inputs[0].mul(cotangents[0]!.mul(2))],
+  cost: ([x]) => ({ flops: 2 * x.shape.reduce((n, d) => n * d, 1) }),
+});
+
+/**
+ * Euclidean norm of all tensors of a tree taken together.
+ *
+ *   ‖g‖ = √(Σ_i Σ g_i²)
+ *
+ * Inf or NaN in any gradient, and f32 gradients beyond about 1e19, make it infinite or NaN.
+ *
+ * @returns [] in the dtype of the first gradient
+ * @throws ShapeError  a tree without floating tensors
+ */
+export function globalNorm(grads: Tree): Tensor {
+  return scope(() => {
+    const floats = treeLeaves(grads).filter((g) => g.dtype === 'f32' || g.dtype === 'f64');
+    const first = floats[0];
+    if (first === undefined)
+      throw new ShapeError(
+        'globalNorm: the tree must hold gradients, got no floating tensor. Pass what valueAndGrad returned.',
+      );
+    const squares = floats.map((g) => cast(apply(sumSquaresOp, [g], null) as Tensor, first.dtype));
+    return squares.reduce((a, b) => a.add(b)).sqrt();
+  });
+}
+
+/** Factor that shrinks gradients of norm `norm` [] to at most `max`: min(1, max / (norm + 1e-6)), as PyTorch. */
+export function clipFactor(norm: Tensor, max: number): Tensor {
+  if (!(max > 0))
+    throw new OptionError(`clipFactor: the largest norm must be positive, got ${max}. 1 is usual.`);
+  return minimum(norm.add(1e-6).reciprocal().mul(max), 1);
+}
+
+/**
+ * Shrinks gradients so that their global norm is at most `max`; smaller ones are left alone.
+ *
+ *   g_i ← g_i · min(1, max / (‖g‖ + 1e-6))
+ *
+ * An infinite or NaN norm makes the gradients NaN or 0: `trainStep` skips such a step.
+ *
+ * @returns the gradients, and their norm [] before clipping
+ * @throws OptionError  max ≤ 0
+ * @see Pascanu, Mikolov, Bengio 2013, arXiv:1211.5063, algorithm 1
+ */
+export function clipByGlobalNorm<G>(grads: G, max: number): [grads: G, norm: Tensor] {
+  return scope(() => {
+    const norm = globalNorm(grads);
+    const factor = clipFactor(norm, max);
+    const clipped = treeEntries(grads).map(([path, g]): [string, Tensor] => [
+      path,
+      g.dtype === 'f32' || g.dtype === 'f64' ? mul(g, cast(factor, g.dtype)) : g,
+    ]);
+    return [treeFromEntries(grads, new Map(clipped)), norm];
+  });
+}

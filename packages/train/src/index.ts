@@ -1,0 +1,26 @@
+export { adam, adamw } from './adam.js';
+export type { AdamOptions } from './adam.js';
+export { decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
+export type { Checkpoint, DecodeOptions } from './checkpoint.js';
+export { clipByGlobalNorm, globalNorm } from './clip.js';
+export { contiguousStreams, randomCrops } from './data.js';
+export type { Batch, Batches, BatchOptions, RandomCropsOptions, TokenIds } from './data.js';
+export { evaluate } from './evaluate.js';
+export type { Evaluable, EvaluateOptions, Evaluation } from './evaluate.js';
+export type { DecayMask, Optimizer, OptimizerState, UpdateOptions } from './optimizer.js';
+export { constant, cosine, cosineAnnealing, tabulated } from './schedules.js';
+export type { ConstantOptions, CosineAnnealingOptions, CosineOptions, Schedule } from './schedules.js';
+export { sgd } from './sgd.js';
+export type { SgdOptions } from './sgd.js';
+export { carriedTrainStep, trainStep } from './step.js';
+export type {
+  CarriedTrainable,
+  CarriedTrainStep,
+  StepInputs,
+  StepMetrics,
+  Trainable,
+  TrainStep,
+  TrainStepOptions,
+} from './step.js';
+export { startTraining, train } from './train.js';
+export type { Model, StartOptions, StepEvent, TrainOptions, Training, TrainResult } from './train.js';
