@@ -1,0 +1,34 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { writeCases } from './case-writer.js';
+import { main } from './cli.js';
+import { activationCases } from './vocabulary/activations.js';
+import { convCases } from './vocabulary/conv.js';
+import { crossEntropyCases } from './vocabulary/cross-entropy.js';
+import { normCases } from './vocabulary/norms.js';
+import { optimCases } from './vocabulary/optim.js';
+import { recurrentCases } from './vocabulary/recurrent.js';
+import { ropeCases } from './vocabulary/rope.js';
+
+// Options that the cases of the repository do not use, computed by formulas written out in loops.
+test.each([
+  ['activations', activationCases],
+  ['norms', normCases],
+  ['recurrent', recurrentCases],
+  ['rope', ropeCases],
+  ['causal_conv1d', convCases],
+  ['cross_entropy', crossEntropyCases],
+  ['optim', optimCases],
+])('the whole vocabulary of %s is honoured', async (_, recipes) => {
+  const dir = mkdtempSync(join(tmpdir(), 'golden-'));
+  try {
+    writeCases(dir, recipes);
+    const lines: string[] = [];
+    await main(['--dir', dir], (line) => lines.push(line));
+    expect(lines.filter((l) => !l.startsWith('ok'))).toEqual([`golden: ${recipes.length} passed, 0 failed, 0 unsupported`]);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
