@@ -1,4 +1,5 @@
 // The commands of the repository. Each takes the arguments the user typed and gives an exit code.
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -22,6 +23,18 @@ function node(args, cwd = root) {
   return run(path, args, { cwd, env: toolEnvironment() });
 }
 
+/** Runs Node on a file and shows what it prints only when it fails. @param {string[]} args @returns {number} its exit code */
+function quietly(args) {
+  const { path } = toolNode();
+  const { status, stdout, stderr } = spawnSync(path, args, {
+    cwd: root,
+    env: toolEnvironment(),
+    encoding: 'utf8',
+  });
+  if (status !== 0) process.stderr.write(`${stdout}${stderr}`);
+  return status ?? 1;
+}
+
 /** Runs a TypeScript program of tooling/ on the sources. @param {string} file @param {string[]} args */
 function typescript(file, args) {
   const tsx = createRequire(join(root, 'package.json')).resolve('tsx');
@@ -42,13 +55,14 @@ const filters = (packages) => packages.map((name) => `--filter=${name}`);
 export const commands = {
   /** Builds the lab (from the cache when nothing changed) and compares the architectures. */
   async demo(args) {
-    const built = await turbo([
+    const build = quietly([
+      programFile('turbo'),
+      'run',
       'build',
       '--filter=seq-lab',
       '--output-logs=errors-only',
-      '--log-order=grouped',
     ]);
-    if (built !== 0) return built;
+    if (build !== 0) return build;
     const cli = join(root, 'apps', 'lab', 'dist', 'cli.js');
     return node([cli, 'compare', ...args], process.env['INIT_CWD'] ?? root);
   },
