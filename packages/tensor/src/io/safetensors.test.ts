@@ -50,7 +50,7 @@ describe('encodeSafetensors', () => {
     >;
     expect(header['__metadata__']).toEqual({ a: '1', b: '2' });
     expect(header['wide']).toEqual({ dtype: 'F64', shape: [2, 1], data_offsets: [0, 16] });
-    expect(header['flags']!.data_offsets[1]).toBe(bytes.length - 8 - length);
+    expect(header['flags'].data_offsets[1]).toBe(bytes.length - 8 - length);
     const reversed = Object.fromEntries(Object.entries(sample).reverse());
     expect(encodeSafetensors(reversed, { a: '1', b: '2' })).toEqual(bytes);
   });
@@ -68,9 +68,9 @@ describe('encodeSafetensors', () => {
     expect(metadata['note']).toBe('ü "quoted"');
     expect(Object.keys(tensors).sort()).toEqual(Object.keys(entries).sort());
     for (const [name, entry] of Object.entries(entries)) {
-      expect(tensors[name]!.dtype).toBe(entry.dtype);
-      expect(tensors[name]!.shape).toEqual(entry.shape);
-      expect([...tensors[name]!.data]).toEqual([...entry.data]);
+      expect(tensors[name].dtype).toBe(entry.dtype);
+      expect(tensors[name].shape).toEqual(entry.shape);
+      expect([...tensors[name].data]).toEqual([...entry.data]);
     }
   });
 
@@ -180,7 +180,7 @@ describe('damaged files', () => {
     const dataStart = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const damaged = bytes.slice();
-      damaged[bit >> 3]! ^= 1 << (bit & 7);
+      damaged[bit >> 3] ^= 1 << (bit & 7);
       try {
         const { tensors } = decodeSafetensors(damaged);
         const total = Object.values(tensors).reduce((n, t) => n + t.data.length, 0);
@@ -237,7 +237,7 @@ describe('tensors', () => {
     const loaded = loadTensors(pool.subarray(3));
     expect(await loaded.get('a')!.toArray()).toEqual([1, 2, 3]);
     expect(await loaded.get('b')!.toArray()).toEqual([4]);
-    const raw = decodeSafetensors(pool.subarray(3)).tensors['a']!.data;
+    const raw = decodeSafetensors(pool.subarray(3)).tensors['a'].data;
     expect(raw.slice().buffer.byteLength).toBe(12);
   });
 
@@ -271,10 +271,10 @@ describe('tensors', () => {
     const halves = loadTensors(
       encodeSafetensors({ h: { dtype: 'F16', shape: [65536], data: bytesOf(bits) } }),
     ).get('h')!;
-    const again = decodeSafetensors(await saveTensors({ h: halves })).tensors['h']!.data;
+    const again = decodeSafetensors(await saveTensors({ h: halves })).tensors['h'].data;
     const back = new Uint16Array(again.slice().buffer);
     const isNaN16 = (b: number): boolean => (b & 0x7c00) === 0x7c00 && (b & 0x3ff) !== 0;
-    const wrong = [...bits].filter((b) => (isNaN16(b) ? !isNaN16(back[b]!) : back[b] !== b));
+    const wrong = [...bits].filter((b) => (isNaN16(b) ? !isNaN16(back[b]) : back[b] !== b));
     expect(wrong).toEqual([]);
   });
 });

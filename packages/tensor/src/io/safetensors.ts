@@ -4,6 +4,7 @@ import type { DType } from '../engine/dtype.js';
 import { FormatError } from '../engine/errors.js';
 import { toHalf } from '../cpu/half.js';
 import type { Tensor } from '../tensor.js';
+import { duplicateKey } from './json.js';
 import { toValues } from './values.js';
 
 /** Bytes of one element of each type of the format that has whole bytes. */
@@ -41,7 +42,7 @@ export function encodeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
   const names = Object.keys(entries).sort((a, b) => {
-    const byWidth = elementBytes[entries[b]!.dtype] - elementBytes[entries[a]!.dtype];
+    const byWidth = elementBytes[entries[b].dtype] - elementBytes[entries[a].dtype];
     return byWidth || (a < b ? -1 : 1);
   });
   const fields: string[] = [];
@@ -52,7 +53,7 @@ export function encodeSafetensors(
   }
   let end = 0;
   for (const name of names) {
-    const { dtype, shape, data } = entries[name]!;
+    const { dtype, shape, data } = entries[name];
     if (name === '__metadata__') {
       throw new FormatError(
         'encodeSafetensors: a tensor must not be named "__metadata__", the format keeps that name. Rename it.',
@@ -78,8 +79,8 @@ export function encodeSafetensors(
   file.fill(0x20, 8 + json.length, 8 + headerBytes);
   let at = 8 + headerBytes;
   for (const name of names) {
-    file.set(entries[name]!.data, at);
-    at += entries[name]!.data.byteLength;
+    file.set(entries[name].data, at);
+    at += entries[name].data.byteLength;
   }
   return file;
 }
@@ -192,7 +193,7 @@ function readEntry(
     throw new FormatError(
       `${where}: the shape of ${brief(name)} must be a list of sizes, got ${brief(shape)}. ${remedy}`,
     );
-  if (!isSizes(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
+  if (!isSizes(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
     throw new FormatError(
       `${where}: data_offsets of ${brief(name)} must be [begin, end], got ${brief(offsets)}. ${remedy}`,
     );
@@ -252,29 +253,6 @@ function byteLength(dtype: SafetensorsDType, shape: readonly number[]): number |
   let n: number = elementBytes[dtype];
   for (const d of shape) n *= d;
   return Number.isSafeInteger(n) ? n : undefined;
-}
-
-/** The first key that one object of valid JSON text holds twice; JSON.parse keeps the last silently. */
-function duplicateKey(text: string): string | undefined {
-  const open: (Set<string> | null)[] = []; // keys seen in each open object, null for a list
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i];
-    if (c === '{') open.push(new Set());
-    else if (c === '[') open.push(null);
-    else if (c === '}' || c === ']') open.pop();
-    else if (c === '"') {
-      const begin = i++;
-      while (text[i] !== '"') i += text[i] === '\\' ? 2 : 1;
-      let next = i + 1;
-      while (' \t\n\r'.includes(text[next] ?? ',')) next++;
-      const keys = open.at(-1);
-      if (text[next] !== ':' || !keys) continue;
-      const key = JSON.parse(text.slice(begin, i + 1)) as string;
-      if (keys.has(key)) return key;
-      keys.add(key);
-    }
-  }
-  return undefined;
 }
 
 /** Types a tensor is written as. */

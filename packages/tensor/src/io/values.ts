@@ -34,7 +34,7 @@ export function toValues(name: string, { dtype, data }: RawTensor): [Values, DTy
       const wide = dtype === 'I64' ? new BigInt64Array(buffer) : new BigUint64Array(buffer);
       const narrow = new Int32Array(wide.length);
       for (let i = 0; i < wide.length; i++) {
-        const v = wide[i]!;
+        const v = wide[i];
         if (v !== BigInt.asIntN(32, v)) {
           throw new FormatError(
             `loadTensors: ${dtype} values must fit into i32, got ${v} at ${i} of ${name}. Store them as two I32 tensors or as F64.`,
