@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Device } from './device.js';
 import { applyOn } from './engine/apply.js';
 import type { DType, Shape, TypedArray } from './engine/dtype.js';
@@ -8,6 +9,8 @@ import type { Value } from './engine/value.js';
 import * as F from './ops/activations.js';
 import * as A from './ops/arithmetic.js';
 import { cast } from './ops/cast.js';
+import type { CumsumOptions } from './ops/cumsum.js';
+import { cumsum } from './ops/cumsum.js';
 import * as E from './ops/functions.js';
 import * as L from './ops/logic.js';
 import type { Operand } from './ops/map.js';
@@ -243,6 +246,7 @@ export class Tensor {
   argMin(axis?: number): Tensor { return R.argMin(this, axis); }
   sumTo(shape: Shape): Tensor { return R.sumTo(this, shape); }
   logSumExp(axes?: Axes, o?: ReduceOptions): Tensor { return X.logSumExp(this, axes, o); }
+  cumsum(axis?: number, o?: CumsumOptions): Tensor { return cumsum(this, axis, o); }
   softmax(axis?: number): Tensor { return X.softmax(this, axis); }
   logSoftmax(axis?: number): Tensor { return X.logSoftmax(this, axis); }
 

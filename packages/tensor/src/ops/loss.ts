@@ -5,6 +5,7 @@ import { sizeOf } from '../engine/dtype.js';
 import { DTypeError, IndexError, OptionError, ShapeError, show } from '../engine/errors.js';
 import type { CpuView, Op } from '../engine/op.js';
 import { defineOp } from '../engine/op.js';
+import { temporaries } from '../engine/state.js';
 import { referenceVjp } from '../grad.js';
 import { oneHot } from './indexing.js';
 
@@ -266,13 +267,11 @@ export function crossEntropy(
   { reduction = 'mean', ignoreIndex = -100, labelSmoothing = 0, weight }: CrossEntropyOptions = {},
 ): Tensor {
   check(logits, targets, { reduction, ignoreIndex, labelSmoothing }, weight);
-  const V = logits.shape[logits.shape.length - 1];
-  const rows = logits.reshape([targets.size, V]);
-  const rest = weight === undefined ? [] : [weight];
-  const loss = apply1(crossEntropyOp, [rows, targets.reshape([targets.size]), ...rest], {
-    reduction,
-    ignoreIndex,
-    labelSmoothing,
+  return temporaries(() => {
+    const rows = logits.reshape([targets.size, logits.shape[logits.shape.length - 1]]);
+    const rest = weight === undefined ? [] : [weight];
+    const attrs = { reduction, ignoreIndex, labelSmoothing };
+    const loss = apply1(crossEntropyOp, [rows, targets.reshape([targets.size]), ...rest], attrs);
+    return reduction === 'none' ? loss.reshape(targets.shape) : loss;
   });
-  return reduction === 'none' ? loss.reshape(targets.shape) : loss;
 }

@@ -5,6 +5,7 @@ import { DTypeError, ShapeError, show } from '../engine/errors.js';
 import { normalizeAxis } from '../engine/layout.js';
 import type { CpuCall, Op } from '../engine/op.js';
 import { defineOp } from '../engine/op.js';
+import { temporaries } from '../engine/state.js';
 import { concat } from './shape.js';
 
 interface RecurrenceAttrs {
@@ -158,6 +159,8 @@ export function linearRecurrence(
       `linearRecurrence: initial must be x without axis ${axis}, ${show(rest)}, got ${show(initial.shape)}.`,
     );
   }
-  const inputs = [a.broadcastTo(x.shape), ...all.slice(1)];
-  return apply1(linearRecurrenceOp, inputs, { axis: t, reverse, shifted: false });
+  return temporaries(() => {
+    const inputs = [a.broadcastTo(x.shape), ...all.slice(1)];
+    return apply1(linearRecurrenceOp, inputs, { axis: t, reverse, shifted: false });
+  });
 }

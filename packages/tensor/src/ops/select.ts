@@ -6,6 +6,7 @@ import { DTypeError, OptionError, ShapeError, show } from '../engine/errors.js';
 import { normalizeAxis } from '../engine/layout.js';
 import type { Op } from '../engine/op.js';
 import { defineOp } from '../engine/op.js';
+import { temporaries } from '../engine/state.js';
 import { addAlongOp } from './indexing.js';
 
 interface TopKAttrs {
@@ -143,8 +144,8 @@ export function topK(x: Tensor, k: number, { largest = true }: { largest?: boole
 export function argsort(x: Tensor, axis: number = -1, { descending = false }: { descending?: boolean } = {}): Tensor {
   checkRows('argsort', x);
   const a = normalizeAxis('argsort', axis, x.shape.length);
-  const last = a === x.shape.length - 1;
-  const rows = last ? x : x.swapAxes(a, -1);
-  const [, indices] = topK(rows, x.shape[a], { largest: descending });
-  return last ? indices : indices.swapAxes(a, -1);
+  return temporaries(() => {
+    const [, indices] = topK(x.swapAxes(a, -1), x.shape[a], { largest: descending });
+    return indices.swapAxes(a, -1);
+  });
 }
