@@ -46,9 +46,13 @@ describe('gradients', () => {
     expectClose(await list(h), xs.map((v) => 2 * v ** 3), 1e-14);
   });
 
-  test('stopGradient stops', async () => {
+  test('stopGradient stops, in recorded functions too', async () => {
     const x = s.tensor([2], { dtype: 'f64' });
     expect(await list(s.grad((p: s.Tensor) => p.mul(s.stopGradient(p)).sum(), x))).toEqual([2]);
+    expect(await list(s.grad((p: s.Tensor) => s.checkpoint((q: s.Tensor) => q.mul(s.stopGradient(q)), p).sum(), x))).toEqual([2]);
+    const loop = (v: s.Tensor): s.Tensor =>
+      s.scan((h: s.Tensor, u: s.Tensor): [s.Tensor, null] => [s.stopGradient(h).mul(2).add(u), null], s.zeros([]), v)[0];
+    expect(await list(s.grad(loop, s.tensor([1, 2, 3])))).toEqual([0, 0, 1]);
   });
 
   test('checkpoint gives the same gradients, closures included, and keeps less', async () => {

@@ -1,3 +1,4 @@
+import { apply1 } from './engine/apply.js';
 import { isFloat } from './engine/dtype.js';
 import { GradError, show } from './engine/errors.js';
 import { closeGraph, evalGraph } from './engine/graph.js';
@@ -12,6 +13,7 @@ import { Trace } from './engine/trace.js';
 import type { Value } from './engine/value.js';
 import { zerosLike, onesLike, create } from './creation.js';
 import { fillOp } from './ops/fill.js';
+import { stopOp } from './ops/shape.js';
 import { scope } from './scope.js';
 import { Tensor } from './tensor.js';
 import { treeLeaves, treeMap, treeUnflatten } from './tree.js';
@@ -185,7 +187,7 @@ export function vjp<I extends readonly unknown[], R>(
 
 /** The same value, through which no gradient flows. */
 export function stopGradient(x: Tensor): Tensor {
-  return withoutTapes(() => x.alias());
+  return apply1(stopOp, [x], null);
 }
 
 /** Gradient rule of an op taken from its reference; for backward ops whose own gradient is rarely needed. */

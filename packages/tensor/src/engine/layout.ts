@@ -26,10 +26,10 @@ export function denseLayout(shape: Shape): Layout {
 
 /** True when the elements lie one behind the other in row-major order, from any offset. */
 export function isContiguous(layout: { shape: Shape; strides: readonly number[] }): boolean {
+  if (layout.shape.includes(0)) return true;
   let n = 1;
   for (let i = layout.shape.length - 1; i >= 0; i--) {
     const d = layout.shape[i]!;
-    if (d === 0) return true;
     if (d !== 1 && layout.strides[i] !== n) return false;
     n *= d;
   }

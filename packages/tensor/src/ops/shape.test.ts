@@ -103,6 +103,7 @@ describe('copies', () => {
     expect(await e.sum(1).toArray()).toEqual([[0, 0, 0], [0, 0, 0]]);
     expect(await s.zeros([2, 0]).matmul(s.zeros([0, 3])).toArray()).toEqual([[0, 0, 0], [0, 0, 0]]);
     expect(e.add(s.ones([3])).shape).toEqual([2, 0, 3]);
+    expect(s.zeros([1, 2, 0, 4]).transpose([0, 2, 1, 3]).reshape([1, 0, 8]).shape).toEqual([1, 0, 8]);
     expect((await e.transpose().softmax().data()).length).toBe(0);
   });
 });

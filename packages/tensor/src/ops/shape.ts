@@ -60,6 +60,14 @@ export const aliasOp: Op<null> = defineOp<null>({
   vjp: ({ cotangents }) => [cotangents[0]!],
 });
 
+/** The same value, through which no gradient flows, whenever the gradient is taken. */
+export const stopOp: Op<null> = defineOp<null>({
+  name: 'stopGradient',
+  infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
+  view: (x) => x,
+  vjp: () => [null],
+});
+
 export const reshapeOp: Op<{ readonly shape: Shape }> = defineOp({
   name: 'reshape',
   strided: true,
