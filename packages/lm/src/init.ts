@@ -6,24 +6,33 @@ import {
   normalInit,
   rmsNormInit,
 } from '@seq/nn';
-import type { CausalMixer } from '@seq/nn';
+import type { CausalMixer, Initializer } from '@seq/nn';
 import { foldIn, scope } from '@seq/tensor';
 import type { Key, TensorOptions, Tree } from '@seq/tensor';
 import type { ResolvedOptions } from './options.js';
 import type { BlockParams, LanguageModelParams } from './types.js';
 
-/** Standard deviation of the embedding and the head, as GPT-2 has them. */
-const tableStd = 0.02;
+/** Standard deviation of a fresh head: first predictions are close to uniform. */
+const headStd = 0.02;
 
 /** Parameters from a key. Every part has a key of its own, so adding a block leaves the others as they were. */
 export function initParams(
-  { vocabSize: V, dModel: C, norm, feedForward, tieEmbeddings, embedding, head }: ResolvedOptions,
+  {
+    vocabSize: V,
+    dModel: C,
+    norm,
+    feedForward,
+    tieEmbeddings,
+    embeddingStd,
+    embedding,
+    head,
+  }: ResolvedOptions,
   mixers: readonly CausalMixer<Tree, Tree>[],
   key: Key,
   o: TensorOptions = {},
 ): LanguageModelParams {
   return scope(() => {
-    const table = { ...o, init: normalInit(tableStd) };
+    const table = (std: number): { init: Initializer } => ({ ...o, init: normalInit(std) });
     const normParams = (): Tree => (norm === 'rms' ? rmsNormInit(C, o) : layerNormInit(C, o));
     const blocks = mixers.map((mixer, i): BlockParams => {
       const own = foldIn(key, 2 + i);
@@ -35,10 +44,10 @@ export function initParams(
       };
     });
     return {
-      ...(embedding ? { embedding: embeddingInit(foldIn(key, 0), V, C, table) } : {}),
+      ...(embedding ? { embedding: embeddingInit(foldIn(key, 0), V, C, table(embeddingStd)) } : {}),
       blocks,
       ...(norm ? { norm: normParams() } : {}),
-      ...(head && !tieEmbeddings ? { head: embeddingInit(foldIn(key, 1), V, C, table) } : {}),
+      ...(head && !tieEmbeddings ? { head: embeddingInit(foldIn(key, 1), V, C, table(headStd)) } : {}),
     };
   });
 }

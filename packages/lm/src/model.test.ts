@@ -343,6 +343,11 @@ describe('errors name the rule and the remedy', () => {
     ],
     ['vocabSize', () => hybrid({ vocabSize: 0 }), /vocabSize must be a positive integer, got 0/],
     ['dropout', () => hybrid({ dropout: 1 }), /dropout must be in \[0, 1\), got 1/],
+    [
+      'embeddingStd',
+      () => hybrid({ embeddingStd: NaN }),
+      /embeddingStd must be a finite number ≥ 0, got NaN/,
+    ],
     ['norm', () => hybrid({ norm: 'batch' as 'rms' }), /norm must be 'rms', 'layer' or false, got batch/],
     [
       'one-hot',

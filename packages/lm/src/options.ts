@@ -27,6 +27,11 @@ export interface LanguageModelOptions {
   readonly norm?: 'rms' | 'layer' | false;
   /** The head reads the embedding's table instead of one of its own. */
   readonly tieEmbeddings?: boolean;
+  /**
+   * Standard deviation of a fresh embedding. Default 0.25, small beside what the blocks add and large enough for
+   * attention to tell tokens apart; 0.02 where the same table makes the logits.
+   */
+  readonly embeddingStd?: number;
   /** Share of activations dropped after the embedding and each branch, in [0, 1); active only in runs that get a `key`. */
   readonly dropout?: number;
   /** False: tokens enter as one-hot vectors, without parameters (needs dModel = vocabSize). */
@@ -44,6 +49,7 @@ export interface ResolvedOptions {
   readonly feedForward: Required<FeedForwardOptions> | false;
   readonly norm: 'rms' | 'layer' | false;
   readonly tieEmbeddings: boolean;
+  readonly embeddingStd: number;
   readonly dropout: number;
   readonly embedding: boolean;
   readonly head: boolean;
@@ -62,6 +68,7 @@ export function resolveOptions({
   embedding = true,
   head = true,
   residual = true,
+  embeddingStd = tieEmbeddings || !head ? 0.02 : 0.25,
 }: LanguageModelOptions): ResolvedOptions {
   positiveInteger('vocabSize', vocabSize);
   positiveInteger('dModel', dModel);
@@ -87,6 +94,11 @@ export function resolveOptions({
   if (!(dropout >= 0 && dropout < 1)) {
     throw new OptionError(
       `languageModel: dropout must be in [0, 1), got ${dropout}. 0.1 drops one activation in ten.`,
+    );
+  }
+  if (!(embeddingStd >= 0 && embeddingStd < Infinity)) {
+    throw new OptionError(
+      `languageModel: embeddingStd must be a finite number ≥ 0, got ${embeddingStd}. Usual values are 0.02 … 1.`,
     );
   }
   if (norm !== 'rms' && norm !== 'layer' && norm !== false) {
@@ -120,6 +132,7 @@ export function resolveOptions({
     feedForward: feedForward === false ? false : resolveFeedForward(feedForward, dModel),
     norm,
     tieEmbeddings,
+    embeddingStd,
     dropout,
     embedding,
     head,

@@ -50,7 +50,7 @@ export interface LanguageModel {
   /** Paths of parameters without weight decay. */
   readonly noDecay: readonly string[];
   /** True for parameters that decay: matrices, except those a mixer excludes. */
-  decayMask(params: LanguageModelParams): Tree;
+  decayMask(params: Tree): Tree;
   /** Parameters from a key; the same key gives the same ones on every device. */
   init(key: Key, o?: TensorOptions): LanguageModelParams;
   /** Train form: tokens `[B, T]` i32 → logits `[B, T, V]`; logits at t see tokens ≤ t. */
