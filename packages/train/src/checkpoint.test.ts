@@ -18,8 +18,9 @@ import { contiguousStreams, randomCrops } from './data.js';
 import type { Batches } from './data.js';
 import type { Optimizer } from './optimizer.js';
 import { cosine } from './schedules.js';
-import { startTraining, train } from './train.js';
-import type { Training } from './train.js';
+import { train } from './train.js';
+import { checkpointOf, resumeTraining, startTraining } from './training.js';
+import type { Training } from './training.js';
 
 const V = 6;
 const C = 4;
@@ -42,12 +43,7 @@ async function trained(data: Batches, steps: number): Promise<Training<ReturnTyp
 }
 
 const save = (t: Training<ReturnType<typeof lm.init>, unknown>): Promise<Uint8Array<ArrayBuffer>> =>
-  encodeCheckpoint({
-    ...t,
-    keys: { key: t.key },
-    spec: lm.spec,
-    extra: { vocabulary: ['a', 'ü', '"'], note: null },
-  });
+  encodeCheckpoint(checkpointOf(lm, t, { vocabulary: ['a', 'ü', '"'], note: null }));
 
 describe('round trip', () => {
   test('all of it comes back, on another device too', async () => {
@@ -81,16 +77,24 @@ describe('round trip', () => {
     ['streams', (): Batches => contiguousStreams(text, { B: 2, T: 5 })],
   ])('resumed training continues bit for bit: %s', async (_, data) => {
     const whole = await trained(data(), 11);
-    const saved = decodeCheckpoint<ReturnType<typeof lm.init>, Training<unknown, unknown>['optState'], never>(
-      await save(await trained(data(), 4)),
-    );
+    const saved = decodeCheckpoint(await save(await trained(data(), 4)));
     const model = languageModelFromSpec(saved.spec, [gru]);
-    const { params, optState, stream, step } = saved;
-    const { key } = saved.keys as { key: Training<unknown, unknown>['key'] };
-    const resumed = { params, optState, stream, step, key };
+    const resumed = resumeTraining(model, optimizer(), saved);
     await train(model, resumed, { data: data(), optimizer: optimizer(), steps: 11 });
     expect(await values(resumed)).toEqual(await values(whole));
     expect(resumed.step).toBe(11);
+  });
+
+  test('what does not fit cannot be resumed', async () => {
+    const saved = decodeCheckpoint(await save(await trained(randomCrops(text, { B: 2, T: 5 }), 1)));
+    const other = languageModel({ ...lm.spec, mixers: [gru({ dModel: C, bias: false })] });
+    expect(() => resumeTraining(other, optimizer(), saved)).toThrow(SpecError);
+    expect(() => resumeTraining(lm, adamw(), saved)).toThrow(/got 'optState\.vMax\..*' as well/);
+    expect(() => resumeTraining(lm, optimizer(), { ...saved, optState: undefined })).toThrow(
+      /must hold 'optState\.step'/,
+    );
+    expect(() => resumeTraining(lm, optimizer(), { ...saved, keys: null })).toThrow(/must hold keys\.key/);
+    expect(resumeTraining(lm, optimizer(), saved).step).toBe(1);
   });
 
   test('trees of any kind keep their structure', async () => {

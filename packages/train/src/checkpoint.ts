@@ -5,13 +5,10 @@ import {
   FormatError,
   loadTensors,
   saveTensors,
-  show,
-  SpecError,
-  treeEntries,
-  treeLeaves,
 } from '@seq/tensor';
 import type { Device, Tensor, Tree } from '@seq/tensor';
 import { crc32 } from './crc32.js';
+import { checkFits, checkSpec } from './fits.js';
 import { fromSkeleton, toSkeleton } from './skeleton.js';
 
 /** What a checkpoint holds: all that is needed to go on bit for bit. A `Training` fits, with `keys: { key }`. */
@@ -103,14 +100,7 @@ export function decodeCheckpoint<P = Tree, O = Tree, S = Tree>(
   };
   if (!Number.isInteger(saved.step) || saved.step < 0)
     throw new FormatError(`decodeCheckpoint: step must be an integer ≥ 0, got ${metadata['step']}. ${again}`);
-  if (spec !== undefined) {
-    const difference = firstDifference(JSON.parse(json('spec', spec)), saved.spec, 'spec');
-    if (difference !== undefined) {
-      throw new SpecError(
-        `decodeCheckpoint: the file must hold the model asked for, but ${difference}. Build the model from the file's spec, or choose its file.`,
-      );
-    }
-  }
+  if (spec !== undefined) checkSpec('decodeCheckpoint', spec, saved.spec);
   const tensors = loadTensors(bytes, { device });
   const loaded = [...tensors.values()];
   try {
@@ -120,7 +110,7 @@ export function decodeCheckpoint<P = Tree, O = Tree, S = Tree>(
     if (extra !== undefined)
       throw new FormatError(`decodeCheckpoint: the tensor '${extra}' belongs to no tree. ${again}`);
     for (const name of ['params', 'optState', 'stream'] as const) {
-      if (like[name] !== undefined) checkFits(name, made[name], like[name]);
+      if (like[name] !== undefined) checkFits('decodeCheckpoint', name, made[name], like[name]);
     }
     return { ...made, step: saved.step, spec: saved.spec, extra: saved.extra } as unknown as Required<
       Checkpoint<P, O, S>
@@ -162,49 +152,6 @@ function parse(what: string, text: string | undefined): unknown {
   } catch {
     throw new FormatError(
       `decodeCheckpoint: ${what} must be JSON, got ${JSON.stringify(text)?.slice(0, 60) ?? 'nothing'}. ${again}`,
-    );
-  }
-}
-
-/** In words where two JSON values first differ, or undefined. */
-function firstDifference(wanted: unknown, got: unknown, path: string): string | undefined {
-  const isTree = (v: unknown): v is Record<string, unknown> => typeof v === 'object' && v !== null;
-  if (!isTree(wanted) || !isTree(got) || Array.isArray(wanted) !== Array.isArray(got)) {
-    return wanted === got ? undefined : `${path} is ${shortly(got)} there and ${shortly(wanted)} here`;
-  }
-  for (const k of new Set([...Object.keys(wanted), ...Object.keys(got)])) {
-    const difference = firstDifference(wanted[k], got[k], `${path}.${k}`);
-    if (difference !== undefined) return difference;
-  }
-  return undefined;
-}
-
-function shortly(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'absent';
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
-}
-
-/** Names, shapes and dtypes of a loaded tree must be those of `like`. */
-function checkFits(name: string, tree: Tree, like: Tree): void {
-  const got = new Map(treeEntries(tree));
-  const remedy = "Build the model from the file's spec, or choose its file.";
-  for (const [path, wanted] of treeEntries(like)) {
-    const t = got.get(path);
-    if (t === undefined)
-      throw new FormatError(
-        `decodeCheckpoint: the file must hold '${name}.${path}', got no such tensor. ${remedy}`,
-      );
-    if (show(t.shape) !== show(wanted.shape) || t.dtype !== wanted.dtype) {
-      throw new FormatError(
-        `decodeCheckpoint: '${name}.${path}' must be ${wanted.dtype} ${show(wanted.shape)}, got ${t.dtype} ${show(t.shape)}. ${remedy}`,
-      );
-    }
-    got.delete(path);
-  }
-  const [more] = got.keys();
-  if (more !== undefined || treeLeaves(tree).length !== treeLeaves(like).length) {
-    throw new FormatError(
-      `decodeCheckpoint: the file must hold what the model has, got '${name}.${more}' as well. ${remedy}`,
     );
   }
 }

@@ -22,5 +22,7 @@ export type {
   TrainStep,
   TrainStepOptions,
 } from './step.js';
-export { startTraining, train } from './train.js';
-export type { Model, StartOptions, StepEvent, TrainOptions, Training, TrainResult } from './train.js';
+export { train } from './train.js';
+export type { StepEvent, TrainOptions, TrainResult } from './train.js';
+export { checkpointOf, resumeTraining, startTraining } from './training.js';
+export type { Model, StartOptions, Training } from './training.js';

@@ -11,7 +11,7 @@ import {
   treeEntries,
   treeLeaves,
 } from '@seq/tensor';
-import type { Tensor } from '@seq/tensor';
+import type { CpuOptions, Tensor } from '@seq/tensor';
 import { describe, expect, test } from 'vitest';
 import { adamw } from './adam.js';
 import { contiguousStreams, randomCrops } from './data.js';
@@ -20,7 +20,8 @@ import { evaluate } from './evaluate.js';
 import { constant, cosine } from './schedules.js';
 import { sgd } from './sgd.js';
 import { trainStep } from './step.js';
-import { startTraining, train } from './train.js';
+import { train } from './train.js';
+import { startTraining } from './training.js';
 import type { StepEvent } from './train.js';
 
 const V = 8;
@@ -48,7 +49,7 @@ describe('train', () => {
     const lm = languageModel({ vocabSize: V, dModel: C, mixers: [gru({ dModel: C })] });
     const optimizer = adamw({
       lr: cosine({ peak: 0.03, total: 120, warmup: 10 }),
-      decayMask: lm.decayMask as never,
+      decayMask: lm.decayMask,
     });
     const training = startTraining(lm, optimizer, { seed: 1 });
     const data = randomCrops(periodic, { B: 4, T: 16 });
@@ -142,6 +143,27 @@ describe('train', () => {
       },
     });
     expect(new Set(seen).size).toBe(1);
+  });
+
+  test('poisoned memory, references and the numerics check change no result', async () => {
+    const run = async (options: CpuOptions): Promise<Record<string, number[]>> => {
+      const device = createCpu(options);
+      const optimizer = adamw({ lr: cosine({ peak: 0.01, total: 20 }), amsgrad: true });
+      const training = startTraining(small, optimizer, { seed: 2, device });
+      await train(small, training, {
+        data: randomCrops(periodic, { B: 2, T: 6, device }),
+        optimizer,
+        steps: 6,
+      });
+      return values(training);
+    };
+    const plain = await run({});
+    expect(await run({ poison: true })).toEqual(plain);
+    expect(await run({ checkNumerics: true })).toEqual(plain);
+    const references = await run({ references: true });
+    for (const [path, want] of Object.entries(plain)) {
+      want.forEach((v, i) => expect(Math.abs(references[path][i] - v), path).toBeLessThan(1e-4));
+    }
   });
 
   test('parameters and optimiser are updated in place', () => {

@@ -1,34 +1,11 @@
-import { disposeTree, IndexError, key as makeKey, OptionError, treeLeaves } from '@seq/tensor';
-import type { Device, DType, Key, TensorOptions } from '@seq/tensor';
+import { disposeTree, IndexError, OptionError, treeLeaves } from '@seq/tensor';
 import { breathe } from './breathe.js';
 import type { Batches } from './data.js';
 import { stateGrows } from './evaluate.js';
-import type { Optimizer, OptimizerState } from './optimizer.js';
+import type { Optimizer } from './optimizer.js';
 import { carriedTrainStep, trainStep } from './step.js';
-import type { CarriedTrainable, StepMetrics, TrainStepOptions } from './step.js';
-
-/**
- * All that a run of training consists of between two steps; what a checkpoint holds.
- *
- * `train` replaces its fields together, after a step is complete.
- */
-export interface Training<P, S> {
-  params: P;
-  optState: OptimizerState;
-  /** Steps done; also the number of the next batch. */
-  step: number;
-  /** State carried between batches of streams, if any. */
-  stream: S | null;
-  /** Randomness of dropout for the whole run. */
-  key: Key;
-}
-
-/** What `train` asks of a model. */
-export interface Model<P, S> extends CarriedTrainable<P, S> {
-  readonly spec: { readonly vocabSize: number };
-  init(key: Key, o?: TensorOptions): P;
-  cost(at: { B: number; T: number; form: 'step'; past?: number }): { readonly stateFloats: number };
-}
+import type { StepMetrics, TrainStepOptions } from './step.js';
+import type { Model, Training } from './training.js';
 
 /** What one step did. */
 export interface StepEvent {
@@ -69,30 +46,6 @@ export interface TrainResult {
   readonly step: number;
   /** Loss of the last step; NaN when none was done. */
   readonly loss: number;
-}
-
-/** Options of `startTraining`. */
-export interface StartOptions {
-  /** Seed of parameters and dropout. Default 0. */
-  readonly seed?: number;
-  readonly device?: Device;
-  readonly dtype?: DType;
-}
-
-/** A fresh run: parameters from a seed, the optimiser's first state, step 0. */
-export function startTraining<P, S>(
-  model: Model<P, S>,
-  optimizer: Optimizer,
-  { seed = 0, device, dtype }: StartOptions = {},
-): Training<P, S> {
-  const params = model.init(makeKey(seed, { device }), { device, dtype });
-  return {
-    params,
-    optState: optimizer.init(params),
-    step: 0,
-    stream: null,
-    key: makeKey(seed + 1, { device }),
-  };
 }
 
 /**
