@@ -35,10 +35,10 @@ export type { AssociativeScanOptions } from './ops/associative-scan.js';
 export { associativeScan } from './ops/associative-scan.js';
 
 export { key } from './key.js';
-export type { Key, RandomOptions } from './ops/random.js';
-export {
-  bernoulli, categorical, foldIn, normal, permutation, randomInt, split, threefry2x32, truncatedNormal, uniform,
-} from './ops/random.js';
+export type { Key } from './ops/keys.js';
+export { foldIn, split, threefry2x32 } from './ops/keys.js';
+export type { RandomOptions } from './ops/random.js';
+export { bernoulli, categorical, normal, permutation, randomInt, truncatedNormal, uniform } from './ops/random.js';
 
 export type { ScanOptions } from './scan.js';
 export { scan } from './scan.js';

@@ -1,7 +1,7 @@
 import { tensor } from './creation.js';
 import type { Device } from './device.js';
 import { OptionError } from './engine/errors.js';
-import type { Key } from './ops/random.js';
+import type { Key } from './ops/keys.js';
 
 /**
  * The key of a seed.

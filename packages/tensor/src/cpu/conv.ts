@@ -230,9 +230,13 @@ function depthwise(
         scratch[tapAt + taps] = wOff + tap * C;
         taps++;
       }
+      if (taps === 4) {
+        combineFour(out, o, false, scratch, rowAt, tapAt, src, w, C);
+        continue;
+      }
       for (let c = 0; c < C; c++) scratch[c] = 0;
       let i = 0;
-      for (; i + 4 <= taps; i += 4) addFour(scratch, rowAt + i, tapAt + i, src, w, C);
+      for (; i + 4 <= taps; i += 4) combineFour(scratch, 0, true, scratch, rowAt + i, tapAt + i, src, w, C);
       for (; i < taps; i++) addOne(scratch, scratch[rowAt + i] | 0, scratch[tapAt + i] | 0, src, w, C);
       for (let c = 0; c < C; c++) out[o + c] = scratch[c];
     }
@@ -243,24 +247,33 @@ function addOne(sums: Float64Array, p: number, q: number, x: FloatArray, w: Floa
   for (let c = 0; c < n; c++) sums[c] += x[p + c] * w[q + c];
 }
 
-function addFour(
-  sums: Float64Array,
+/** out = or += the sum of four source rows times filter rows, whose offsets are in `at`. */
+function combineFour(
+  out: FloatArray,
+  o: number,
+  add: boolean,
+  at: Float64Array,
   rowAt: number,
   tapAt: number,
   x: FloatArray,
   w: FloatArray,
   n: number,
 ): void {
-  let p0 = sums[rowAt] | 0;
-  let p1 = sums[rowAt + 1] | 0;
-  let p2 = sums[rowAt + 2] | 0;
-  let p3 = sums[rowAt + 3] | 0;
-  let q0 = sums[tapAt] | 0;
-  let q1 = sums[tapAt + 1] | 0;
-  let q2 = sums[tapAt + 2] | 0;
-  let q3 = sums[tapAt + 3] | 0;
+  const p0 = at[rowAt] | 0;
+  const p1 = at[rowAt + 1] | 0;
+  const p2 = at[rowAt + 2] | 0;
+  const p3 = at[rowAt + 3] | 0;
+  const q0 = at[tapAt] | 0;
+  const q1 = at[tapAt + 1] | 0;
+  const q2 = at[tapAt + 2] | 0;
+  const q3 = at[tapAt + 3] | 0;
   for (let c = 0; c < n; c++) {
-    sums[c] = sums[c] + x[p0++] * w[q0++] + x[p1++] * w[q1++] + x[p2++] * w[q2++] + x[p3++] * w[q3++];
+    const sum =
+      x[(p0 + c) | 0] * w[(q0 + c) | 0] +
+      x[(p1 + c) | 0] * w[(q1 + c) | 0] +
+      x[(p2 + c) | 0] * w[(q2 + c) | 0] +
+      x[(p3 + c) | 0] * w[(q3 + c) | 0];
+    out[(o + c) | 0] = add ? out[(o + c) | 0] + sum : sum;
   }
 }
 

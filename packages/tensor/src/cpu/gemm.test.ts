@@ -63,28 +63,31 @@ const deep: [number, number, number][] = [
 ];
 
 describe.each(types)('gemm %s', (_, make) => {
-  test.each([...sizes, ...deep])('%i x %i x %i equals the naive loop bit for bit, under every layout', (m, n, k) => {
-    const a = make(numbers(m * k + 3, 5));
-    const b = make(numbers(k * n + 5, 6));
-    for (const ta of [false, true]) {
-      for (const tb of [false, true]) {
-        const [ar, ac] = ta ? [1, m] : [k, 1];
-        const [br, bc] = tb ? [1, k] : [n, 1];
-        const c = make(new Array<number>(m * n + 4).fill(NaN));
-        gemm(m, n, k, a, 3, ar, ac, b, 5, br, bc, c, 2);
-        const w = make(
-          naive(
-            [m, n, k],
-            (i, l) => a[3 + i * ar + l * ac],
-            (l, j) => b[5 + l * br + j * bc],
-          ),
-        );
-        expect(difference(c.subarray(2, 2 + m * n), w)).toBe(-1);
-        // Nothing beside C is written.
-        expect([c[0], c[1], c[2 + m * n], c[3 + m * n]]).toEqual([NaN, NaN, NaN, NaN]);
+  test.each([...sizes, ...deep])(
+    '%i x %i x %i equals the naive loop bit for bit, under every layout',
+    (m, n, k) => {
+      const a = make(numbers(m * k + 3, 5));
+      const b = make(numbers(k * n + 5, 6));
+      for (const ta of [false, true]) {
+        for (const tb of [false, true]) {
+          const [ar, ac] = ta ? [1, m] : [k, 1];
+          const [br, bc] = tb ? [1, k] : [n, 1];
+          const c = make(new Array<number>(m * n + 4).fill(NaN));
+          gemm(m, n, k, a, 3, ar, ac, b, 5, br, bc, c, 2);
+          const w = make(
+            naive(
+              [m, n, k],
+              (i, l) => a[3 + i * ar + l * ac],
+              (l, j) => b[5 + l * br + j * bc],
+            ),
+          );
+          expect(difference(c.subarray(2, 2 + m * n), w)).toBe(-1);
+          // Nothing beside C is written.
+          expect([c[0], c[1], c[2 + m * n], c[3 + m * n]]).toEqual([NaN, NaN, NaN, NaN]);
+        }
       }
-    }
-  });
+    },
+  );
 
   test('adds to C and writes into any layout of it', () => {
     for (const [m, n, k] of sizes) {

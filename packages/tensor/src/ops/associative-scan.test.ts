@@ -35,7 +35,11 @@ describe('associativeScan', () => {
       const scanned = (p: s.Tensor, q: s.Tensor): s.Tensor =>
         s.associativeScan(affine, { a: p, x: q }, { axis: 1, reverse }).x;
       expectClose(await list(scanned(a, x)), await list(s.linearRecurrence(a, x, { reverse })), 1e-14);
-      const last = s.associativeScan(affine, { a: a.swapAxes(1, 2), x: x.swapAxes(1, 2) }, { axis: -1, reverse }).x;
+      const last = s.associativeScan(
+        affine,
+        { a: a.swapAxes(1, 2), x: x.swapAxes(1, 2) },
+        { axis: -1, reverse },
+      ).x;
       expectClose(await list(last.swapAxes(1, 2)), await list(s.linearRecurrence(a, x, { reverse })), 1e-14);
       await checkGradients(scanned, [a, x], { second: false });
     }
@@ -44,11 +48,14 @@ describe('associativeScan', () => {
   test('about 2 log₂ T calls, each over all pairs at once', () => {
     let calls = 0;
     let pairs = 0;
-    s.associativeScan((l: s.Tensor, r: s.Tensor) => {
-      calls++;
-      pairs += l.shape[0];
-      return l.add(r);
-    }, s.ones([1000]));
+    s.associativeScan(
+      (l: s.Tensor, r: s.Tensor) => {
+        calls++;
+        pairs += l.shape[0];
+        return l.add(r);
+      },
+      s.ones([1000]),
+    );
     expect(calls).toBeLessThanOrEqual(2 * 10);
     expect(pairs).toBeLessThanOrEqual(2 * 1000);
   });
@@ -69,13 +76,17 @@ describe('associativeScan', () => {
 
   test('messages', () => {
     const sum = (l: s.Tensor, r: s.Tensor): s.Tensor => l.add(r);
-    expect(() => s.associativeScan(sum, s.zeros([3]), { axis: 1 })).toThrow('associativeScan: axis must be an integer in [-1, 0], got 1.');
+    expect(() => s.associativeScan(sum, s.zeros([3]), { axis: 1 })).toThrow(
+      'associativeScan: axis must be an integer in [-1, 0], got 1.',
+    );
     expect(() => s.associativeScan(affine, { a: s.zeros([3]), x: s.zeros([4]) })).toThrow(
       'associativeScan: all elems must have 3 elements along axis 0, got [4].',
     );
     expect(() => s.associativeScan((l: s.Tensor, r: s.Tensor) => l.add(r).sum(0), s.zeros([4]))).toThrow(
       'associativeScan: combine must keep the structure and shapes [2], got [].',
     );
-    expect(() => s.associativeScan((l: object) => l, {})).toThrow('associativeScan: elems must hold at least one tensor');
+    expect(() => s.associativeScan((l: object) => l, {})).toThrow(
+      'associativeScan: elems must hold at least one tensor',
+    );
   });
 });

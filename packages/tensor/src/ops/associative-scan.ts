@@ -31,7 +31,8 @@ export function associativeScan<E>(
   { axis = 0, reverse = false }: AssociativeScanOptions = {},
 ): E {
   const leaves = treeLeaves(elems);
-  if (leaves.length === 0) throw new OptionError('associativeScan: elems must hold at least one tensor, got none.');
+  if (leaves.length === 0)
+    throw new OptionError('associativeScan: elems must hold at least one tensor, got none.');
   const axes = new Map(leaves.map((x) => [x, normalizeAxis('associativeScan', axis, x.shape.length)]));
   const T = leaves[0].shape[axes.get(leaves[0])!];
   for (const x of leaves) {

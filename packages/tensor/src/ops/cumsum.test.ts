@@ -33,7 +33,11 @@ describe('cumsum', () => {
   });
 
   test('integers wrap; empty and single axes', async () => {
-    expect(await list(s.cumsum(s.tensor(Int32Array.of(2 ** 31 - 1, 1, 1))))).toEqual([2 ** 31 - 1, -(2 ** 31), -(2 ** 31) + 1]);
+    expect(await list(s.cumsum(s.tensor(Int32Array.of(2 ** 31 - 1, 1, 1))))).toEqual([
+      2 ** 31 - 1,
+      -(2 ** 31),
+      -(2 ** 31) + 1,
+    ]);
     expect(await list(s.cumsum(s.tensor(Uint32Array.of(2 ** 32 - 1, 2))))).toEqual([2 ** 32 - 1, 1]);
     expect(await list(s.cumsum(s.zeros([2, 0, 3]), 1))).toEqual([]);
     expect(await list(s.cumsum(s.tensor([7]), 0, { exclusive: true }))).toEqual([0]);
@@ -41,6 +45,8 @@ describe('cumsum', () => {
 
   test('messages', () => {
     expect(() => s.cumsum(s.zeros([2]), 1)).toThrow('cumsum: axis must be an integer in [-1, 0], got 1.');
-    expect(() => s.cumsum(s.tensor([true]))).toThrow('cumsum: the element type must be f32, f64, i32 or u32, got bool.');
+    expect(() => s.cumsum(s.tensor([true]))).toThrow(
+      'cumsum: the element type must be f32, f64, i32 or u32, got bool.',
+    );
   });
 });

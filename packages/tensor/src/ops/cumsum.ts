@@ -25,7 +25,9 @@ export const cumsumOp: Op<CumsumAttrs> = defineOp<CumsumAttrs>({
   name: 'cumsum',
   infer([x]) {
     if (x.dtype === 'bool' || x.dtype === 'f16') {
-      throw new DTypeError(`cumsum: the element type must be f32, f64, i32 or u32, got ${x.dtype}. Use cast() first.`);
+      throw new DTypeError(
+        `cumsum: the element type must be f32, f64, i32 or u32, got ${x.dtype}. Use cast() first.`,
+      );
     }
     return { shape: x.shape, dtype: x.dtype };
   },
@@ -47,7 +49,15 @@ export const cumsumOp: Op<CumsumAttrs> = defineOp<CumsumAttrs>({
 
 type Numbers = Float32Array | Float64Array | Int32Array | Uint32Array | Uint16Array | Uint8Array;
 
-function sumLine(x: Numbers, p: number, y: Numbers, q: number, n: number, step: number, exclusive: boolean): void {
+function sumLine(
+  x: Numbers,
+  p: number,
+  y: Numbers,
+  q: number,
+  n: number,
+  step: number,
+  exclusive: boolean,
+): void {
   let sum = 0;
   if (exclusive) {
     for (let t = 0; t < n; t++, p += step, q += step) {
@@ -98,6 +108,10 @@ function sumRows(
  * @returns  the shape and element type of x
  * @throws ShapeError, DTypeError
  */
-export function cumsum(x: Tensor, axis: number = -1, { reverse = false, exclusive = false }: CumsumOptions = {}): Tensor {
+export function cumsum(
+  x: Tensor,
+  axis: number = -1,
+  { reverse = false, exclusive = false }: CumsumOptions = {},
+): Tensor {
   return apply1(cumsumOp, [x], { axis: normalizeAxis('cumsum', axis, x.shape.length), reverse, exclusive });
 }

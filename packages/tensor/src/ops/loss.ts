@@ -1,4 +1,5 @@
 import type { Tensor } from '../tensor.js';
+import { exp } from '../cpu/exp.js';
 import { apply1 } from '../engine/apply.js';
 import type { Aval } from '../engine/dtype.js';
 import { sizeOf } from '../engine/dtype.js';
@@ -74,7 +75,7 @@ export const crossEntropyOp: Op<LossAttrs> = defineOp<LossAttrs>({
         const at = logits.offset + r * V;
         const m = rowMax(x, at, V);
         let sum = 0;
-        for (let i = at; i < at + V; i++) sum += Math.exp(x[i] - m);
+        for (let i = at; i < at + V; i++) sum += exp(x[i] - m);
         const logSum = Math.log(sum);
         const wy = weight === undefined ? 1 : weight.data[weight.offset + y];
         // The maximum is subtracted first, so that equal large logits cancel exactly; −∞ has probability 0.
@@ -138,7 +139,7 @@ export const crossEntropyGradOp: Op<LossAttrs> = defineOp<LossAttrs>({
       if (m === -Infinity) d.fill(0, to, to + V);
       else {
         for (let c = 0; c < V; c++) {
-          const e = Math.exp(x[at + c] - m);
+          const e = exp(x[at + c] - m);
           d[to + c] = e;
           sum += e;
         }
@@ -184,7 +185,13 @@ function rowLosses(
   const logp = logits.logSoftmax();
   const nll = logp.takeAlong(safe.expandDims(1), 1).squeeze(1).neg();
   const smooth = (weight === undefined ? logp : logp.mul(weight)).sum(-1).neg();
-  const rows = eps === 0 ? wy.mul(nll) : wy.mul(nll).mul(1 - eps).add(smooth.mul(eps / logits.shape[1]));
+  const rows =
+    eps === 0
+      ? wy.mul(nll)
+      : wy
+          .mul(nll)
+          .mul(1 - eps)
+          .add(smooth.mul(eps / logits.shape[1]));
   return { rows: valid.where(rows, 0), wy };
 }
 
@@ -200,10 +207,19 @@ function gradReference([logits, targets, g, weight]: readonly Tensor[], attrs: L
   const row = reduction === 'mean' ? g.div(wy.sum()) : g;
   const scale = valid.where(row, 0);
   const all = weight === undefined ? logits.scalar(V) : weight.sum();
-  const pull = wy.mul(1 - eps).add(all.mul(eps / V)).mul(scale);
+  const pull = wy
+    .mul(1 - eps)
+    .add(all.mul(eps / V))
+    .mul(scale);
   const even = weight === undefined ? logits.scalar(eps / V) : weight.mul(eps / V);
-  const spread = logits.softmax().mul(pull.expandDims(1)).sub(even.mul(scale.expandDims(1)));
-  const hits = wy.mul(scale).mul(1 - eps).expandDims(1);
+  const spread = logits
+    .softmax()
+    .mul(pull.expandDims(1))
+    .sub(even.mul(scale.expandDims(1)));
+  const hits = wy
+    .mul(scale)
+    .mul(1 - eps)
+    .expandDims(1);
   return spread.sub(oneHot(safe, V, { dtype: logits.dtype }).mul(hits));
 }
 
@@ -219,12 +235,19 @@ export interface CrossEntropyOptions {
   weight?: Tensor;
 }
 
-function check(logits: Aval, targets: Aval, o: Required<Omit<CrossEntropyOptions, 'weight'>>, weight?: Aval): void {
+function check(
+  logits: Aval,
+  targets: Aval,
+  o: Required<Omit<CrossEntropyOptions, 'weight'>>,
+  weight?: Aval,
+): void {
   if (logits.dtype !== 'f32' && logits.dtype !== 'f64') {
     throw new DTypeError(`crossEntropy: logits must be f32 or f64, got ${logits.dtype}. Use cast() first.`);
   }
   if (targets.dtype !== 'i32') {
-    throw new DTypeError(`crossEntropy: targets must be i32 class numbers, got ${targets.dtype}. Use cast('i32').`);
+    throw new DTypeError(
+      `crossEntropy: targets must be i32 class numbers, got ${targets.dtype}. Use cast('i32').`,
+    );
   }
   const lead = logits.shape.slice(0, -1);
   if (logits.shape.length === 0 || show(lead) !== show(targets.shape)) {
@@ -233,13 +256,18 @@ function check(logits: Aval, targets: Aval, o: Required<Omit<CrossEntropyOptions
     );
   }
   const V = logits.shape[logits.shape.length - 1];
-  if (weight !== undefined && (weight.dtype !== logits.dtype || weight.shape.length !== 1 || weight.shape[0] !== V)) {
+  if (
+    weight !== undefined &&
+    (weight.dtype !== logits.dtype || weight.shape.length !== 1 || weight.shape[0] !== V)
+  ) {
     throw new ShapeError(
       `crossEntropy: weight must be ${logits.dtype} [${V}], got ${weight.dtype} ${show(weight.shape)}. Give one weight per class.`,
     );
   }
   if (o.reduction !== 'mean' && o.reduction !== 'sum' && o.reduction !== 'none') {
-    throw new OptionError(`crossEntropy: reduction must be 'mean', 'sum' or 'none', got ${JSON.stringify(o.reduction)}.`);
+    throw new OptionError(
+      `crossEntropy: reduction must be 'mean', 'sum' or 'none', got ${JSON.stringify(o.reduction)}.`,
+    );
   }
   if (!(o.labelSmoothing >= 0 && o.labelSmoothing <= 1)) {
     throw new OptionError(`crossEntropy: labelSmoothing must be in [0, 1], got ${o.labelSmoothing}.`);

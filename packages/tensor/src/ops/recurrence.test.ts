@@ -31,15 +31,32 @@ describe('linearRecurrence', () => {
     [3, 7, 1],
   ];
   for (const reverse of [false, true]) {
-    test.each(shapes)(`[%i, %i, %i]${reverse ? ' reversed' : ''}: value and gradients by a, x and initial`, async (...shape) => {
-      const [a, x] = [sample(shape), sample(shape, { seed: 2 })];
-      const initial = sample([shape[0], shape[2]], { seed: 3 });
-      const [av, xv, hv] = await Promise.all([a, x, initial].map(list));
-      expectClose(await list(s.linearRecurrence(a, x, { initial, reverse })), naive(av, xv, hv, shape, reverse), 1e-14);
-      expectClose(await list(s.linearRecurrence(a, x, { reverse })), naive(av, xv, hv.map(() => 0), shape, reverse), 1e-14);
-      await checkGradients((p, q, h) => s.linearRecurrence(p, q, { initial: h, reverse }), [a, x, initial]);
-      await checkGradients((p, q) => s.linearRecurrence(p, q, { reverse }), [a, x]);
-    });
+    test.each(shapes)(
+      `[%i, %i, %i]${reverse ? ' reversed' : ''}: value and gradients by a, x and initial`,
+      async (...shape) => {
+        const [a, x] = [sample(shape), sample(shape, { seed: 2 })];
+        const initial = sample([shape[0], shape[2]], { seed: 3 });
+        const [av, xv, hv] = await Promise.all([a, x, initial].map(list));
+        expectClose(
+          await list(s.linearRecurrence(a, x, { initial, reverse })),
+          naive(av, xv, hv, shape, reverse),
+          1e-14,
+        );
+        expectClose(
+          await list(s.linearRecurrence(a, x, { reverse })),
+          naive(
+            av,
+            xv,
+            hv.map(() => 0),
+            shape,
+            reverse,
+          ),
+          1e-14,
+        );
+        await checkGradients((p, q, h) => s.linearRecurrence(p, q, { initial: h, reverse }), [a, x, initial]);
+        await checkGradients((p, q) => s.linearRecurrence(p, q, { reverse }), [a, x]);
+      },
+    );
   }
 
   test('a broadcasts: per channel, per position, a scalar', async () => {
@@ -47,7 +64,9 @@ describe('linearRecurrence', () => {
     for (const shape of [[3], [4, 1], [1, 4, 3], [2, 1, 1], []]) {
       const a = sample(shape, { seed: 5 });
       const full = a.broadcastTo([2, 4, 3]);
-      expect(await list(s.linearRecurrence(a, x))).toEqual(await list(s.linearRecurrence(full.contiguous(), x)));
+      expect(await list(s.linearRecurrence(a, x))).toEqual(
+        await list(s.linearRecurrence(full.contiguous(), x)),
+      );
       await checkGradients((p, q) => s.linearRecurrence(p, q), [a, x]);
     }
   });
@@ -59,7 +78,9 @@ describe('linearRecurrence', () => {
       const n = axis < 0 ? 3 : axis;
       const rest = [3, 2, 5, 4].filter((_, i) => i !== n);
       const initial = sample(rest, { seed: 4 });
-      const moved = s.linearRecurrence(a.swapAxes(n, 1), x.swapAxes(n, 1), { initial: initial.expandDims(n).swapAxes(n, 1).squeeze(1) });
+      const moved = s.linearRecurrence(a.swapAxes(n, 1), x.swapAxes(n, 1), {
+        initial: initial.expandDims(n).swapAxes(n, 1).squeeze(1),
+      });
       const direct = s.linearRecurrence(a, x, { initial, axis });
       expect(await list(direct.swapAxes(n, 1))).toEqual(await list(moved));
     }
@@ -87,10 +108,14 @@ describe('linearRecurrence', () => {
 
   test('messages', () => {
     const x = s.zeros([2, 3, 4]);
-    expect(() => s.linearRecurrence(s.zeros([3]), x)).toThrow('linearRecurrence: a must broadcast to x [2, 3, 4], got [3].');
+    expect(() => s.linearRecurrence(s.zeros([3]), x)).toThrow(
+      'linearRecurrence: a must broadcast to x [2, 3, 4], got [3].',
+    );
     expect(() => s.linearRecurrence(s.zeros([4]), x, { initial: s.zeros([4]) })).toThrow(
       'linearRecurrence: initial must be x without axis 1, [2, 4], got [4].',
     );
-    expect(() => s.linearRecurrence(s.zeros([4], { dtype: 'f64' }), x)).toThrow('must be all f32 or all f64, got f64, f32');
+    expect(() => s.linearRecurrence(s.zeros([4], { dtype: 'f64' }), x)).toThrow(
+      'must be all f32 or all f64, got f64, f32',
+    );
   });
 });

@@ -91,7 +91,19 @@ function recur(call: CpuCall<RecurrenceAttrs>): void {
       }
     } else {
       for (let i = 0; i < rows.n; i++) {
-        steps(out.data, o + i * os + ot, ot, ot, a.data, p + i * as + at, at, x.data, q + i * xs + xt, xt, T - 1);
+        steps(
+          out.data,
+          o + i * os + ot,
+          ot,
+          ot,
+          a.data,
+          p + i * as + at,
+          at,
+          x.data,
+          q + i * xs + xt,
+          xt,
+          T - 1,
+        );
       }
     }
   });

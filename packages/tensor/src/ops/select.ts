@@ -92,7 +92,8 @@ export const topKOp: Op<TopKAttrs> = defineOp<TopKAttrs>({
     const rows = n === 0 ? 0 : sizeOf(x.shape) / n;
     const byKey = !(x.data instanceof Float64Array) && n <= KEY_INDEX;
     const words = new Uint32Array(x.data.buffer, x.data.byteOffset, x.data.byteLength >> 2);
-    const kind = x.data instanceof Float32Array ? 'float' : x.data instanceof Int32Array ? 'signed' : 'unsigned';
+    const kind =
+      x.data instanceof Float32Array ? 'float' : x.data instanceof Int32Array ? 'signed' : 'unsigned';
     for (let r = 0; r < rows; r++) {
       const at = x.offset + r * n;
       if (byKey) selectByKey(words, kind, at, n, attrs, scratch);
@@ -112,9 +113,12 @@ export const topKOp: Op<TopKAttrs> = defineOp<TopKAttrs>({
 
 function checkRows(name: string, x: Tensor): void {
   if (x.dtype === 'bool' || x.dtype === 'f16') {
-    throw new DTypeError(`${name}: the element type must be f32, f64, i32 or u32, got ${x.dtype}. Use cast() first.`);
+    throw new DTypeError(
+      `${name}: the element type must be f32, f64, i32 or u32, got ${x.dtype}. Use cast() first.`,
+    );
   }
-  if (x.shape.length === 0) throw new ShapeError(`${name}: x must have an axis, got a scalar. Reshape it to [1].`);
+  if (x.shape.length === 0)
+    throw new ShapeError(`${name}: x must have an axis, got a scalar. Reshape it to [1].`);
 }
 
 /**
@@ -126,7 +130,11 @@ function checkRows(name: string, x: Tensor): void {
  * @returns  `[values [..., k], indices i32 [..., k]]`; gradients flow through the values
  * @throws OptionError, ShapeError, DTypeError
  */
-export function topK(x: Tensor, k: number, { largest = true }: { largest?: boolean } = {}): [values: Tensor, indices: Tensor] {
+export function topK(
+  x: Tensor,
+  k: number,
+  { largest = true }: { largest?: boolean } = {},
+): [values: Tensor, indices: Tensor] {
   checkRows('topK', x);
   const n = x.shape[x.shape.length - 1];
   if (!Number.isInteger(k) || k < 0 || k > n) {
@@ -141,7 +149,11 @@ export function topK(x: Tensor, k: number, { largest = true }: { largest?: boole
  * @returns  i32, the shape of x; `x.takeAlong(argsort(x), -1)` is sorted
  * @throws ShapeError, DTypeError
  */
-export function argsort(x: Tensor, axis: number = -1, { descending = false }: { descending?: boolean } = {}): Tensor {
+export function argsort(
+  x: Tensor,
+  axis: number = -1,
+  { descending = false }: { descending?: boolean } = {},
+): Tensor {
   checkRows('argsort', x);
   const a = normalizeAxis('argsort', axis, x.shape.length);
   return temporaries(() => {
