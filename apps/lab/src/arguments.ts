@@ -7,7 +7,8 @@ import { recipeNames } from './recipes.js';
 export function wholeNumber(least: number): (text: string) => number {
   return (text) => {
     const n = Number(text);
-    if (!Number.isSafeInteger(n) || n < least || text.trim() === '') throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`);
+    if (!Number.isSafeInteger(n) || n < least || text.trim() === '')
+      throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`);
     return n;
   };
 }
@@ -18,7 +19,9 @@ export function numberBetween(low: number, high: number, inclusive = false): (te
     const n = Number(text);
     const inside = inclusive ? n >= low : n > low;
     if (!Number.isFinite(n) || !inside || n > high || text.trim() === '') {
-      throw new InvalidArgumentError(`It must be a number ${inclusive ? 'from' : 'above'} ${low}${high === Infinity ? '' : ` to ${high}`}.`);
+      throw new InvalidArgumentError(
+        `It must be a number ${inclusive ? 'from' : 'above'} ${low}${high === Infinity ? '' : ` to ${high}`}.`,
+      );
     }
     return n;
   };
@@ -28,7 +31,8 @@ export function numberBetween(low: number, high: number, inclusive = false): (te
 export function modelList(text: string): string[] {
   const names = text.split(',').map((name) => name.trim());
   for (const name of names) {
-    if (!recipeNames.includes(name)) throw new InvalidArgumentError(`"${name}" is no model. Models: ${recipeNames.join(', ')}.`);
+    if (!recipeNames.includes(name))
+      throw new InvalidArgumentError(`"${name}" is no model. Models: ${recipeNames.join(', ')}.`);
   }
   if (new Set(names).size !== names.length) throw new InvalidArgumentError('A model is named twice.');
   return names;

@@ -1,5 +1,4 @@
 import type { LanguageModel, LanguageModelParams, LanguageModelState } from '@seq/lm';
-import type { Tree } from '@seq/tensor';
 import { loadCheckpoint, saveCheckpoint } from '@seq/train/node';
 import type { OptimizerState, Training } from '@seq/train';
 import type { DecodeOptions } from '@seq/train';
@@ -40,26 +39,62 @@ export interface SavedModel {
 /** What goes into the checkpoint of a job. */
 export function checkpointExtra(job: TrainingJob, vocabulary: Vocabulary, log: TrainingLog): CheckpointExtra {
   const { recipe, text, sha256, seed, validationShare } = job;
-  return { application: 'seq-lab', vocabulary: vocabulary.symbols, recipe, text, sha256, seed, validationShare, log };
+  return {
+    application: 'seq-lab',
+    vocabulary: vocabulary.symbols,
+    recipe,
+    text,
+    sha256,
+    seed,
+    validationShare,
+    log,
+  };
 }
 
 /** Writes a checkpoint, whole or not at all. */
-export async function saveModel(file: string, lm: LanguageModel, training: SavedModel['training'], extra: CheckpointExtra): Promise<void> {
+export async function saveModel(
+  file: string,
+  lm: LanguageModel,
+  training: SavedModel['training'],
+  extra: CheckpointExtra,
+): Promise<void> {
   const { params, optState, step, key } = training;
-  await saveCheckpoint(file, { params: params as unknown as Tree, optState, step, keys: { key }, spec: lm.spec, extra });
+  await saveCheckpoint(file, {
+    params,
+    optState,
+    step,
+    keys: { key },
+    spec: lm.spec,
+    extra,
+  });
 }
 
 /** Reads a checkpoint that the lab wrote. Throws FormatError for a damaged file, LabError (exit code 3) for one of another program. */
-export async function loadModel(file: string, o: Omit<DecodeOptions, 'like'> & { like?: { params: LanguageModelParams; optState: OptimizerState } } = {}): Promise<SavedModel> {
+export async function loadModel(
+  file: string,
+  o: Omit<DecodeOptions, 'like'> & { like?: { params: LanguageModelParams; optState: OptimizerState } } = {},
+): Promise<SavedModel> {
   const { like, ...rest } = o;
   const saved = await loadCheckpoint<LanguageModelParams, OptimizerState, LanguageModelState>(file, {
     ...rest,
-    ...(like ? { like: { params: like.params as unknown as Tree, optState: like.optState } } : {}),
+    ...(like ? { like: { params: like.params, optState: like.optState } } : {}),
   });
   const extra = saved.extra as CheckpointExtra | null;
   if (extra?.application !== 'seq-lab') {
-    throw inputError(`${file}: the checkpoint must be one of seq-lab, which knows its characters, got one without a vocabulary. Choose a file that seq-lab wrote.`);
+    throw inputError(
+      `${file}: the checkpoint must be one of seq-lab, which knows its characters, got one without a vocabulary. Choose a file that seq-lab wrote.`,
+    );
   }
   const { params, optState, step, keys } = saved;
-  return { spec: saved.spec, training: { params, optState, step, stream: null, key: (keys as { key: Training<unknown, unknown>['key'] }).key }, extra };
+  return {
+    spec: saved.spec,
+    training: {
+      params,
+      optState,
+      step,
+      stream: null,
+      key: (keys as { key: Training<unknown, unknown>['key'] }).key,
+    },
+    extra,
+  };
 }

@@ -16,7 +16,14 @@ import { readResults, writeWhole } from './runfolder.js';
 import { runJobs } from './scheduler.js';
 import type { Job, Outcome } from './scheduler.js';
 import { resultTables, samples, textHeader } from './summary.js';
-import type { ModelResult, RunResults, RunSettings, TextSummary, TrainingEvent, TrainingJob } from './types.js';
+import type {
+  ModelResult,
+  RunResults,
+  RunSettings,
+  TextSummary,
+  TrainingEvent,
+  TrainingJob,
+} from './types.js';
 
 /** A run and how to go about it. */
 export interface RunRequest {
@@ -30,9 +37,17 @@ export interface RunRequest {
   readonly output: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly interrupts: Interrupts;
   /** The command lines that go on with this run, and that repeat it from the start. */
-  readonly commands: { readonly resume: string; readonly repeat: string; readonly generate: (name: string) => string };
+  readonly commands: {
+    readonly resume: string;
+    readonly repeat: string;
+    readonly generate: (name: string) => string;
+  };
   /** Makes the job of a model; processes unless a test says otherwise. */
-  readonly makeJob?: (job: TrainingJob, cost: number, onEvent: (event: TrainingEvent) => void) => Job<ModelResult>;
+  readonly makeJob?: (
+    job: TrainingJob,
+    cost: number,
+    onEvent: (event: TrainingEvent) => void,
+  ) => Job<ModelResult>;
 }
 
 /** Trains the models of a run side by side, shows how it goes, writes results and report; returns the exit code. */
@@ -41,7 +56,9 @@ export async function executeRun(request: RunRequest): Promise<ExitCode> {
   const began = performance.now();
   const text = loadText(settings.text);
   if (text.sha256 !== settings.sha256) {
-    throw inputError(`--resume: the text must be the one that the run began with, got another one in "${text.title}". Restore it, or start a new run.`);
+    throw inputError(
+      `--resume: the text must be the one that the run began with, got another one in "${text.title}". Restore it, or start a new run.`,
+    );
   }
   const split = splitText(text.text, settings.validationShare);
   const floors = ngramFloors(split.tokens, split.cut, split.vocabulary.symbols.length);
@@ -53,9 +70,22 @@ export async function executeRun(request: RunRequest): Promise<ExitCode> {
     text: summarise(text, split),
     floors,
     models: settings.recipes.flatMap(({ name }) => finished.get(name) ?? []),
-    missing: settings.recipes.filter(({ name }) => !finished.has(name)).map(({ name }) => ({ name, reason: reasonOf(outcomes.find((o) => o.name === name)) })),
+    missing: settings.recipes
+      .filter(({ name }) => !finished.has(name))
+      .map(({ name }) => ({
+        name,
+        reason: reasonOf(
+          outcomes.find((o) => o.name === name),
+          interrupts.kill.aborted,
+        ),
+      })),
     seconds: (before?.seconds ?? 0) + (performance.now() - began) / 1000,
-    machine: { cpu: cpus()[0]?.model.trim() ?? 'unknown processor', cores: cpus().length, node: process.version, platform: `${process.platform} ${process.arch}` },
+    machine: {
+      cpu: cpus()[0]?.model.trim() ?? 'unknown processor',
+      cores: cpus().length,
+      node: process.version,
+      platform: `${process.platform} ${process.arch}`,
+    },
   });
   const save = (now: RunResults): void => {
     mkdirSync(folder, { recursive: true });
@@ -69,13 +99,22 @@ export async function executeRun(request: RunRequest): Promise<ExitCode> {
   if (finished.size > 0) say(`Finished before: ${[...finished.keys()].join(', ')}.`);
 
   const todo = settings.recipes.filter(({ name }) => !finished.has(name));
-  const display = createDisplay(request.display, { costs: new Map(todo.map((recipe) => [recipe.name, expectedSeconds(recipe)])), jobs: request.jobs }, output);
-  const onStop = (): void => display.note('\nSaving the models … (Ctrl-C again ends at once, without saving)');
+  const display = createDisplay(
+    request.display,
+    { costs: new Map(todo.map((recipe) => [recipe.name, expectedSeconds(recipe)])), jobs: request.jobs },
+    output,
+  );
+  const onStop = (): void =>
+    display.note('\nSaving the models … (Ctrl-C again ends at once, without saving)');
   interrupts.stop.addEventListener('abort', onStop);
   const { recipes: _, ...common } = settings;
   const outcomes = await runJobs(
     todo.map((recipe) =>
-      (request.makeJob ?? processJob)({ ...common, recipe, out: folder, resume: request.resume }, expectedSeconds(recipe), (event) => display.event(recipe.name, event)),
+      (request.makeJob ?? processJob)(
+        { ...common, recipe, out: folder, resume: request.resume },
+        expectedSeconds(recipe),
+        (event) => display.event(recipe.name, event),
+      ),
     ),
     {
       concurrency: request.jobs,
@@ -112,22 +151,34 @@ function summarise(text: LoadedText, split: Split): TextSummary {
   };
 }
 
-function reasonOf(outcome: Outcome<ModelResult> | undefined): string {
-  if (outcome?.status === 'failed') return 'failed';
+function reasonOf(outcome: Outcome<ModelResult> | undefined, killed: boolean): string {
+  if (outcome?.status === 'failed') return killed ? 'ended at once' : 'failed';
   return outcome?.status === 'stopped' ? 'interrupted, saved' : 'not started';
 }
 
 /** What is printed at the end: tables and samples, failures, where everything is, how to go on. */
-function closing(results: RunResults, outcomes: readonly Outcome<ModelResult>[], { folder, display, commands, interrupts }: RunRequest): string {
+function closing(
+  results: RunResults,
+  outcomes: readonly Outcome<ModelResult>[],
+  { folder, display, commands, interrupts }: RunRequest,
+): string {
   const parts: string[] = [];
   if (results.models.length > 0) {
     parts.push(resultTables(results));
     if (display !== 'quiet') parts.push(samples(results));
   }
-  for (const outcome of outcomes) if (outcome.status === 'failed') parts.push(`${outcome.name} failed: ${messageOf(outcome.error)}`);
+  const killed = interrupts.kill.aborted;
+  for (const outcome of outcomes)
+    if (outcome.status === 'failed' && !killed)
+      parts.push(`${outcome.name} failed: ${messageOf(outcome.error)}`);
   if (results.missing.length > 0) {
-    const killed = interrupts.kill.aborted;
-    parts.push(`${killed ? 'Ended at once; the last checkpoints are kept.' : 'Checkpoints are saved.'} To go on:\n  ${commands.resume}`);
+    const stopped = outcomes.some(({ status }) => status === 'stopped' || status === 'waiting');
+    const kept = killed
+      ? 'Ended at once; the last checkpoints are kept.'
+      : stopped
+        ? 'Checkpoints are saved.'
+        : 'What is finished is kept.';
+    parts.push(`${kept} To go on:\n  ${commands.resume}`);
   }
   const first = results.models[0];
   parts.push(
@@ -145,6 +196,10 @@ function exitCodeOf(outcomes: readonly Outcome<ModelResult>[], interrupts: Inter
   if (outcomes.every(({ status }) => status === 'done')) return EXIT.ok;
   const interrupted = interrupts.exitCode();
   if (interrupted !== undefined) return interrupted;
-  const codes = new Set(outcomes.flatMap((o) => (o.status === 'failed' ? [o.error instanceof LabError ? o.error.exitCode : EXIT.failed] : [])));
-  return codes.size === 1 ? [...codes][0]! : EXIT.failed;
+  const codes = new Set(
+    outcomes.flatMap((o) =>
+      o.status === 'failed' ? [o.error instanceof LabError ? o.error.exitCode : EXIT.failed] : [],
+    ),
+  );
+  return codes.size === 1 ? [...codes][0] : EXIT.failed;
 }

@@ -10,10 +10,21 @@ import type { Costs } from './types.js';
 type LanguageTraining = Training<LanguageModelParams, LanguageModelState>;
 
 /** The plan of a training step: loss, gradients, clipping and update. Runs nothing. */
-export function trainingPlan(lm: LanguageModel, recipe: Recipe, optimizer: Optimizer, training: LanguageTraining, data: Batches): Plan {
+export function trainingPlan(
+  lm: LanguageModel,
+  recipe: Recipe,
+  optimizer: Optimizer,
+  training: LanguageTraining,
+  data: Batches,
+): Plan {
   const step = trainStep(lm, optimizer, { clip: recipe.clip });
   const { tokens } = data.at(0);
-  const plan = (step as typeof step & Compiled<unknown[], unknown>).plan(training.params, training.optState, tokens, { key: training.key });
+  const plan = (step as typeof step & Compiled<unknown[], unknown>).plan(
+    training.params,
+    training.optState,
+    tokens,
+    { key: training.key },
+  );
   tokens.dispose();
   return plan;
 }
@@ -22,16 +33,28 @@ export function trainingPlan(lm: LanguageModel, recipe: Recipe, optimizer: Optim
 export function generationPlan(lm: LanguageModel, params: LanguageModelParams, past: number): Plan {
   const state = lm.initState(1, { maxLength: past + 1 });
   const token = tensor(Int32Array.of(0));
-  const plan = explain((p: LanguageModelParams, t: Tensor, s: LanguageModelState) => lm.step(p, t, s), params, token, state);
+  const plan = explain(
+    (p: LanguageModelParams, t: Tensor, s: LanguageModelState) => lm.step(p, t, s),
+    params,
+    token,
+    state,
+  );
   disposeTree([token, state as Tree]);
   return plan;
 }
 
 /** What a model costs under a recipe; `past` is how many characters a sequence holds while it generates. */
-export function measureCosts(lm: LanguageModel, recipe: Recipe, optimizer: Optimizer, training: LanguageTraining, data: Batches, past: number): Costs {
+export function measureCosts(
+  lm: LanguageModel,
+  recipe: Recipe,
+  optimizer: Optimizer,
+  training: LanguageTraining,
+  data: Batches,
+  past: number,
+): Costs {
   const plan = trainingPlan(lm, recipe, optimizer, training, data);
   return {
-    params: countParams(training.params as unknown as Tree),
+    params: countParams(training.params),
     trainBytes: plan.peakBytes,
     trainFlops: plan.flops,
     trainMatmulFlops: plan.matmulFlops,

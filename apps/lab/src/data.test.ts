@@ -28,7 +28,14 @@ describe('loadText', () => {
     const { title, text } = loadText({ kind: 'moby-dick' });
     expect(title).toBe('Moby-Dick');
     expect(text.length).toBeGreaterThan(1_200_000);
-    const places = ['CONTENTS', 'ETYMOLOGY.', 'EXTRACTS.', 'CHAPTER 1. Loomings.\n\nCall me Ishmael.', 'CHAPTER 135. ', 'Epilogue'].map((s) => text.lastIndexOf(s));
+    const places = [
+      'CONTENTS',
+      'ETYMOLOGY.',
+      'EXTRACTS.',
+      'CHAPTER 1. Loomings.\n\nCall me Ishmael.',
+      'CHAPTER 135. ',
+      'Epilogue',
+    ].map((s) => text.lastIndexOf(s));
     expect(places.every((at) => at >= 0)).toBe(true);
     expect(places).toEqual([...places].sort((a, b) => a - b));
   });
@@ -50,7 +57,14 @@ describe('loadText', () => {
     ['an empty file', file('empty.txt', ''), 'must not be empty'],
     ['a short file', file('short.txt', 'a few words'), 'at least 2000 characters, got'],
     ['a binary file', file('binary.bin', Uint8Array.of(137, 80, 78, 71, 0, 1, 2)), 'zero byte at 4'],
-    ['a Latin-1 file', file('latin1.txt', Uint8Array.from({ length: 4000 }, (_, i) => (i % 2 ? 0xe9 : 0x61))), 'must be UTF-8'],
+    [
+      'a Latin-1 file',
+      file(
+        'latin1.txt',
+        Uint8Array.from({ length: 4000 }, (_, i) => (i % 2 ? 0xe9 : 0x61)),
+      ),
+      'must be UTF-8',
+    ],
     ['a folder', { kind: 'file', path: folder } as const, 'must be readable'],
   ])('refuses %s with exit code 3 and says why', (_, source, message) => {
     const error = refusal(source);

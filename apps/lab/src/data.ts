@@ -35,7 +35,9 @@ export function loadText(source: TextSource): LoadedText {
 /** The novel from contents to epilogue; a chapter's heading is a field of its own, the other parts contain theirs. */
 function readNovel(): string {
   return mobyDick()
-    .map(({ chapter, title, text }) => (/^\d+$/.test(chapter) ? `CHAPTER ${chapter}. ${title}\n\n${text.trim()}\n` : `${text.trim()}\n`))
+    .map(({ chapter, title, text }) =>
+      /^\d+$/.test(chapter) ? `CHAPTER ${chapter}. ${title}\n\n${text.trim()}\n` : `${text.trim()}\n`,
+    )
     .join('\n\n');
 }
 
@@ -44,21 +46,35 @@ function readTextFile(path: string): string {
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    throw inputError(`--text: the file must be readable, got "${path}" (${messageOf(error)}). Check the path.`, error);
+    throw inputError(
+      `--text: the file must be readable, got "${path}" (${messageOf(error)}). Check the path.`,
+      error,
+    );
   }
-  if (bytes.length === 0) throw inputError(`--text: the file must not be empty, got "${path}" with 0 bytes. Give a text of at least ${MIN_CHARACTERS} characters.`);
+  if (bytes.length === 0)
+    throw inputError(
+      `--text: the file must not be empty, got "${path}" with 0 bytes. Give a text of at least ${MIN_CHARACTERS} characters.`,
+    );
   const zero = bytes.indexOf(0);
-  if (zero >= 0) throw inputError(`--text: the file must be text, got "${path}" with a zero byte at ${zero}, so it is binary or UTF-16. Save it as UTF-8.`);
+  if (zero >= 0)
+    throw inputError(
+      `--text: the file must be text, got "${path}" with a zero byte at ${zero}, so it is binary or UTF-16. Save it as UTF-8.`,
+    );
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    throw inputError(`--text: the file must be UTF-8, got "${path}" with other bytes. Convert it, for example: iconv -f latin1 -t utf-8.`, error);
+    throw inputError(
+      `--text: the file must be UTF-8, got "${path}" with other bytes. Convert it, for example: iconv -f latin1 -t utf-8.`,
+      error,
+    );
   }
   text = text.replaceAll('\r\n', '\n');
   const length = countCharacters(text);
   if (length < MIN_CHARACTERS) {
-    throw inputError(`--text: the text must have at least ${MIN_CHARACTERS} characters, got "${path}" with ${length}. Give a longer one.`);
+    throw inputError(
+      `--text: the text must have at least ${MIN_CHARACTERS} characters, got "${path}" with ${length}. Give a longer one.`,
+    );
   }
   return text;
 }
@@ -129,7 +145,9 @@ export function splitText(text: string, share = 0.1): Split {
   const characters = [...text];
   const cut = characters.length - Math.floor(characters.length * share);
   if (cut < 1 || cut >= characters.length) {
-    throw inputError(`splitText: both parts must hold a character, got ${characters.length} characters with ${share} for validation. Give a longer text.`);
+    throw inputError(
+      `splitText: both parts must hold a character, got ${characters.length} characters with ${share} for validation. Give a longer text.`,
+    );
   }
   const vocabulary = buildVocabulary(characters.slice(0, cut).join(''));
   const tokens = encode(vocabulary, text);

@@ -6,7 +6,14 @@ import type { ModelResult, RunResults } from './types.js';
 export function exampleModel(name: string, validation: number): ModelResult {
   return {
     name,
-    costs: { params: 110_976, trainBytes: 9_437_184, trainFlops: 712_345_678, trainMatmulFlops: 700_000_000, stateFloats: 128, stepFlops: 234_567 },
+    costs: {
+      params: 110_976,
+      trainBytes: 9_437_184,
+      trainFlops: 712_345_678,
+      trainMatmulFlops: 700_000_000,
+      stateFloats: 128,
+      stepFlops: 234_567,
+    },
     curve: [
       { step: 10, loss: 3.2 },
       { step: 20, loss: 2.9, validation: 2.95 },
@@ -23,7 +30,17 @@ export function exampleModel(name: string, validation: number): ModelResult {
 
 /** The results of a run with two models, one of which did not finish. */
 export function exampleResults(): RunResults {
-  const recipe = (name: string) => ({ name, spec: {} as never, batch: 16, length: 64, steps: 20, learningRate: 0.01, warmup: 2, weightDecay: 0, clip: 1 });
+  const recipe = (name: string) => ({
+    name,
+    spec: {} as never,
+    batch: 16,
+    length: 64,
+    steps: 20,
+    learningRate: 0.01,
+    warmup: 2,
+    weightDecay: 0,
+    clip: 1,
+  });
   return {
     version: 1,
     settings: {
@@ -36,8 +53,19 @@ export function exampleResults(): RunResults {
       validationShare: 0.1,
       created: '2026-11-22T20:54:00.000Z',
     },
-    text: { title: 'Tom & <Jerry>', characters: 10_000, trainCharacters: 9000, validationCharacters: 1000, vocabSize: 60, unknown: 2 },
-    floors: { unigram: { nats: 3.01, alpha: 1.2 }, bigram: { nats: 2.4, alpha: 0.03 }, trigram: { nats: 2.05, alpha: 0.02 } },
+    text: {
+      title: 'Tom & <Jerry>',
+      characters: 10_000,
+      trainCharacters: 9000,
+      validationCharacters: 1000,
+      vocabSize: 60,
+      unknown: 2,
+    },
+    floors: {
+      unigram: { nats: 3.01, alpha: 1.2 },
+      bigram: { nats: 2.4, alpha: 0.03 },
+      trigram: { nats: 2.05, alpha: 0.02 },
+    },
     models: [exampleModel('gru', 2.11), exampleModel('lstm', 2.52)],
     missing: [{ name: 'cnn', reason: 'interrupted, saved' }],
     seconds: 75,

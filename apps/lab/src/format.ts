@@ -2,7 +2,9 @@
 
 /** 12345 → `12,345`. */
 export function count(n: number): string {
-  return Math.round(n).toString().replace(/\B(?=(\d{3})+(?!\d))/g, ',');
+  return Math.round(n)
+    .toString()
+    .replace(/\B(?=(\d{3})+(?!\d))/g, ',');
 }
 
 /** 1_234_567 → `1.23 M`; three significant digits and a decimal prefix. */

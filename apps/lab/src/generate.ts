@@ -19,8 +19,13 @@ export async function generateCommand(name: string, flags: GenerateFlags): Promi
   const { spec, training, extra } = await findModel(name);
   const vocabulary = vocabularyOf(extra.vocabulary);
   const prompt = encode(vocabulary, flags.prompt);
-  const unknown = [...flags.prompt].filter((character) => character !== UNKNOWN && !vocabulary.index.has(character));
-  if (unknown.length > 0) process.stderr.write(`seq-lab: the model does not know ${[...new Set(unknown)].map((c) => JSON.stringify(c)).join(', ')}; it reads a symbol for "unknown" there.\n`);
+  const unknown = [...flags.prompt].filter(
+    (character) => character !== UNKNOWN && !vocabulary.index.has(character),
+  );
+  if (unknown.length > 0)
+    process.stderr.write(
+      `seq-lab: the model does not know ${[...new Set(unknown)].map((c) => JSON.stringify(c)).join(', ')}; it reads a symbol for "unknown" there.\n`,
+    );
   const interrupts = listenForInterrupts();
   let written = '';
   try {
@@ -54,11 +59,16 @@ export async function findModel(name: string): Promise<SavedModel & { readonly f
   const base = userFolder();
   const file = resolve(base, name);
   if (existsSync(file)) return { ...(await loadModel(file)), file };
-  if (!recipeNames.includes(name)) throw inputError(`the model must be a checkpoint file or one of ${recipeNames.join(', ')}, got "${name}". Check the path.`);
+  if (!recipeNames.includes(name))
+    throw inputError(
+      `the model must be a checkpoint file or one of ${recipeNames.join(', ')}, got "${name}". Check the path.`,
+    );
   const run = latestRun(base);
   const inRun = run === undefined ? undefined : join(run, `${name}.safetensors`);
   if (inRun === undefined || !existsSync(inRun)) {
-    throw inputError(`the latest run must have a checkpoint of ${name}, got ${run === undefined ? 'no run' : `"${run}" without one`}. Train it first: seq-lab train ${name}.`);
+    throw inputError(
+      `the latest run must have a checkpoint of ${name}, got ${run === undefined ? 'no run' : `"${run}" without one`}. Train it first: seq-lab train ${name}.`,
+    );
   }
   return { ...(await loadModel(inRun)), file: inRun };
 }

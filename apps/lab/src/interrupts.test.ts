@@ -3,10 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { listenForInterrupts } from './interrupts.js';
 
 describe('listenForInterrupts', () => {
-  function listen(): { source: EventEmitter; at(time: number): void; interrupts: ReturnType<typeof listenForInterrupts> } {
+  function listen(): {
+    source: EventEmitter;
+    at(time: number): void;
+    interrupts: ReturnType<typeof listenForInterrupts>;
+  } {
     const source = new EventEmitter();
     let now = 0;
-    const interrupts = listenForInterrupts(source as never, () => now);
+    const interrupts = listenForInterrupts(source, () => now);
     return { source, at: (time) => (now = time), interrupts };
   }
 
@@ -14,10 +18,18 @@ describe('listenForInterrupts', () => {
     const { source, at, interrupts } = listen();
     expect(interrupts.exitCode()).toBeUndefined();
     source.emit('SIGINT');
-    expect([interrupts.stop.aborted, interrupts.kill.aborted, interrupts.exitCode()]).toEqual([true, false, 130]);
+    expect([interrupts.stop.aborted, interrupts.kill.aborted, interrupts.exitCode()]).toEqual([
+      true,
+      false,
+      130,
+    ]);
     at(2000);
     source.emit('SIGINT');
-    expect([interrupts.stop.aborted, interrupts.kill.aborted, interrupts.exitCode()]).toEqual([true, true, 130]);
+    expect([interrupts.stop.aborted, interrupts.kill.aborted, interrupts.exitCode()]).toEqual([
+      true,
+      true,
+      130,
+    ]);
   });
 
   it('takes the same key press, delivered twice, for one', () => {

@@ -19,7 +19,10 @@ export interface SignalSource {
 }
 
 /** Listens to Ctrl-C and SIGTERM until released. */
-export function listenForInterrupts(source: SignalSource = process, now: () => number = () => performance.now()): Interrupts {
+export function listenForInterrupts(
+  source: SignalSource = process,
+  now: () => number = () => performance.now(),
+): Interrupts {
   const stop = new AbortController();
   const kill = new AbortController();
   let code: 130 | 143 | undefined;

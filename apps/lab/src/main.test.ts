@@ -25,7 +25,18 @@ afterEach(() => {
 describe('the command line', () => {
   it('explains itself with examples and exit codes', async () => {
     expect(await main(['--help'])).toBe(EXIT.ok);
-    for (const word of ['compare', 'train', 'generate', 'inspect', 'eval', 'Examples:', 'seq-lab generate gru --prompt "The whale"', 'Exit codes:', '130']) expect(out).toContain(word);
+    for (const word of [
+      'compare',
+      'train',
+      'generate',
+      'inspect',
+      'eval',
+      'Examples:',
+      'seq-lab generate gru --prompt "The whale"',
+      'Exit codes:',
+      '130',
+    ])
+      expect(out).toContain(word);
   });
 
   it.each(['compare', 'train', 'generate', 'inspect', 'eval'])('explains %s', async (command) => {
@@ -37,20 +48,36 @@ describe('the command line', () => {
     ['no command', [], 'Usage: seq-lab'],
     ['an unknown command', ['compete'], "unknown command 'compete'"],
     ['an unknown option', ['compare', '--step', '5'], "unknown option '--step'"],
-    ['an unknown model', ['compare', '--models', 'gru,hal'], '"hal" is no model. Models: 2-gram, cnn, gru, lstm, attention.'],
+    [
+      'an unknown model',
+      ['compare', '--models', 'gru,hal'],
+      '"hal" is no model. Models: 2-gram, cnn, gru, lstm, attention.',
+    ],
     ['a model named twice', ['compare', '--models', 'gru,gru'], 'A model is named twice.'],
     ['an unknown model to train', ['train', 'hal'], 'got "hal"'],
     ['no steps', ['compare', '--steps', '0'], 'whole number of at least 1'],
     ['steps that are no number', ['compare', '--steps', 'many'], 'whole number of at least 1'],
     ['no time', ['compare', '--minutes', '0'], 'a number above 0'],
-    ['steps and minutes', ['compare', '--steps', '5', '--minutes', '2'], "'--steps <n>' cannot be used with option '--minutes <x>'"],
+    [
+      'steps and minutes',
+      ['compare', '--steps', '5', '--minutes', '2'],
+      "'--steps <n>' cannot be used with option '--minutes <x>'",
+    ],
     ['quiet and json', ['compare', '--quiet', '--json'], "cannot be used with option '--json'"],
     ['a wrong temperature', ['generate', 'gru', '-t', '-1'], 'a number above 0'],
-    ['greedy and top-k', ['generate', 'gru', '--greedy', '--top-k', '5'], "cannot be used with option '--top-k <n>'"],
+    [
+      'greedy and top-k',
+      ['generate', 'gru', '--greedy', '--top-k', '5'],
+      "cannot be used with option '--top-k <n>'",
+    ],
     ['an unknown device', ['compare', '--device', 'tpu'], 'Allowed choices are cpu, webgpu'],
     ['a width for the table', ['train', '2-gram', '--d-model', '8', '--text', text], 'Leave them out'],
     ['heads that do not divide', ['train', 'attention', '--d-model', '7', '--text', text], 'train: '],
-    ['a length beyond the text', ['train', 'gru', '--length', '99999', '--text', text], 'must be shorter than the training text'],
+    [
+      'a length beyond the text',
+      ['train', 'gru', '--length', '99999', '--text', text],
+      'must be shorter than the training text',
+    ],
     ['two folders', ['compare', '--resume', 'a', '--out', 'b'], 'one folder must be given'],
   ])('answers %s with exit code 2 and says why', async (_, args, message) => {
     expect(await main(args)).toBe(EXIT.usage);
@@ -70,21 +97,36 @@ describe('the command line', () => {
     expect(errors).toContain(message);
   });
 
-  it.each(['compare', 'eval gru', 'generate gru'])('says that %s cannot use WebGPU yet, with exit code 4', async (command) => {
-    expect(await main([...command.split(' '), '--device', 'webgpu'])).toBe(EXIT.device);
-    expect(errors).toContain('not part of this version yet');
-  });
+  it.each(['compare', 'eval gru', 'generate gru'])(
+    'says that %s cannot use WebGPU yet, with exit code 4',
+    async (command) => {
+      expect(await main([...command.split(' '), '--device', 'webgpu'])).toBe(EXIT.device);
+      expect(errors).toContain('not part of this version yet');
+    },
+  );
 });
 
 describe('inspect', () => {
   it('shows parameters, costs and kernels of a recipe', async () => {
-    expect(await main(['inspect', 'gru', '--vocabulary', '20', '--batch', '2', '--length', '8'])).toBe(EXIT.ok);
-    for (const part of ['A recipe, not trained yet', 'blocks.0.mixer', 'memory of a training step, peak', 'Training step, most work first']) expect(out).toContain(part);
+    expect(await main(['inspect', 'gru', '--vocabulary', '20', '--batch', '2', '--length', '8'])).toBe(
+      EXIT.ok,
+    );
+    for (const part of [
+      'A recipe, not trained yet',
+      'blocks.0.mixer',
+      'memory of a training step, peak',
+      'Training step, most work first',
+    ])
+      expect(out).toContain(part);
   });
 
   it('counts what the model says itself', async () => {
     expect(await main(['inspect', 'lstm', '--vocabulary', '20', '--json'])).toBe(EXIT.ok);
-    const { costs, parameters, recipe } = JSON.parse(out) as { costs: { params: number; trainFlops: number }; parameters: { size: number }[]; recipe: { batch: number; length: number } };
+    const { costs, parameters, recipe } = JSON.parse(out) as {
+      costs: { params: number; trainFlops: number };
+      parameters: { size: number }[];
+      recipe: { batch: number; length: number };
+    };
     expect(parameters.reduce((n, { size }) => n + size, 0)).toBe(costs.params);
     // Forward and backward are at least six operations per parameter of a product and character; the embedding has none.
     expect(costs.trainFlops).toBeGreaterThan(4 * costs.params * recipe.batch * recipe.length);
@@ -93,25 +135,47 @@ describe('inspect', () => {
 
 describe('train, generate, eval', () => {
   it('train writes a checkpoint that generate and eval read', async () => {
-    expect(await main(['train', 'gru', '--text', text, '--steps', '3', '--d-model', '8', '--batch', '2', '--length', '16', '--out', 'one', '--quiet'])).toBe(EXIT.ok);
+    expect(
+      await main([
+        'train',
+        'gru',
+        '--text',
+        text,
+        '--steps',
+        '3',
+        '--d-model',
+        '8',
+        '--batch',
+        '2',
+        '--length',
+        '16',
+        '--out',
+        'one',
+        '--quiet',
+      ]),
+    ).toBe(EXIT.ok);
     expect(out).toContain('gru');
     expect(readFileSync(join(folder, 'one', 'report.html'), 'utf8')).toContain('</html>');
-    const results = JSON.parse(readFileSync(join(folder, 'one', 'results.json'), 'utf8')) as { models: { validation: number }[] };
+    const results = JSON.parse(readFileSync(join(folder, 'one', 'results.json'), 'utf8')) as {
+      models: { validation: number }[];
+    };
 
     out = '';
     expect(await main(['eval', 'one/gru.safetensors', '--json'])).toBe(EXIT.ok);
-    expect((JSON.parse(out) as { validation: number }).validation).toBe(results.models[0]!.validation);
+    expect((JSON.parse(out) as { validation: number }).validation).toBe(results.models[0].validation);
 
     const write = async (...more: string[]): Promise<string> => {
       out = '';
-      expect(await main(['generate', 'one/gru.safetensors', '--prompt', 'the ', '-n', '20', ...more])).toBe(EXIT.ok);
+      expect(await main(['generate', 'one/gru.safetensors', '--prompt', 'the ', '-n', '20', ...more])).toBe(
+        EXIT.ok,
+      );
       return out;
     };
     const once = await write('--seed', '1');
     expect([...once]).toHaveLength('the '.length + 20 + 1);
     expect(await write('--seed', '1')).toBe(once);
     expect(await write('--greedy', '--seed', '1')).toBe(await write('--greedy', '--seed', '2'));
-    expect((await write('--stop', once[4]!, '--seed', '1')).trimEnd()).toBe(once.slice(0, 5).trimEnd());
+    expect((await write('--stop', once[4], '--seed', '1')).trimEnd()).toBe(once.slice(0, 5).trimEnd());
 
     await write('--prompt', 'the ☃');
     expect(errors).toContain('the model does not know "☃"');

@@ -30,7 +30,8 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`seq-lab: ${messageOf(error)}\n`);
     if (error instanceof LabError) return error.exitCode;
     if (SeqError.is(error, 'format')) return EXIT.input;
-    if (!SeqError.is(error) && error instanceof Error && error.stack) process.stderr.write(`${error.stack}\n`);
+    if (!SeqError.is(error) && error instanceof Error && error.stack)
+      process.stderr.write(`${error.stack}\n`);
     return EXIT.failed;
   }
 }

@@ -27,8 +27,14 @@ describe('add-α n-grams', () => {
     const text = Int32Array.from({ length: 500 }, (_, i) => (i * i + 3 * i) % 7);
     for (const order of [1, 2, 3] as const) {
       const model = fitNGram(text, { order, vocabSize: 7 });
-      for (const context of [[0, 4], [6, 6], [2, 1]]) {
-        const sum = Array.from({ length: 7 }, (_, k) => Math.exp(logProbability(model, Int32Array.of(...context, k), 2))).reduce((a, b) => a + b);
+      for (const context of [
+        [0, 4],
+        [6, 6],
+        [2, 1],
+      ]) {
+        const sum = Array.from({ length: 7 }, (_, k) =>
+          Math.exp(logProbability(model, Int32Array.of(...context, k), 2)),
+        ).reduce((a, b) => a + b);
         expect(sum).toBeCloseTo(1, 12);
       }
     }
@@ -37,13 +43,19 @@ describe('add-α n-grams', () => {
   it('averages over all positions from start, with contexts before it', () => {
     const model = fitNGram(tokens, { order: 2, vocabSize: 2, alpha: 1 });
     // 0→1 with 3/4, then 1→1 with 1/4.
-    expect(evaluateNGram(model, Int32Array.of(1, 0, 1, 1), 2)).toBeCloseTo(-(Math.log(3 / 4) + Math.log(1 / 4)) / 2, 12);
+    expect(evaluateNGram(model, Int32Array.of(1, 0, 1, 1), 2)).toBeCloseTo(
+      -(Math.log(3 / 4) + Math.log(1 / 4)) / 2,
+      12,
+    );
   });
 });
 
 describe('the choice of α', () => {
   it('has the leave-one-out likelihood of a hand count: every position (2 − 1 + 1) / (2 − 1 + 2)', () => {
-    expect(leaveOneOut(fitNGram(tokens, { order: 2, vocabSize: 2, alpha: 1 }), 1)).toBeCloseTo(-Math.log(2 / 3), 12);
+    expect(leaveOneOut(fitNGram(tokens, { order: 2, vocabSize: 2, alpha: 1 }), 1)).toBeCloseTo(
+      -Math.log(2 / 3),
+      12,
+    );
   });
 
   it('finds the maximum: five of one symbol and one of another give 5/(4+α) + 1/α = 12/(5+2α), so α = 2', () => {
@@ -58,9 +70,9 @@ describe('the choice of α', () => {
     for (let i = 1; i < text.length; i++) {
       const pairs = new Map(model.pairs);
       const contexts = new Map(model.contexts);
-      const pair = text[i - 1]! * 3 + text[i]!;
+      const pair = text[i - 1] * 3 + text[i];
       pairs.set(pair, pairs.get(pair)! - 1);
-      contexts.set(text[i - 1]!, contexts.get(text[i - 1]!)! - 1);
+      contexts.set(text[i - 1], contexts.get(text[i - 1])! - 1);
       sum -= logProbability({ ...model, pairs, contexts }, text, i);
     }
     expect(leaveOneOut(model, alpha)).toBeCloseTo(sum / (text.length - 1), 12);

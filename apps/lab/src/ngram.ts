@@ -22,13 +22,16 @@ export interface NGram {
  * Σ c(h,k) log((c(h,k) − 1 + α) / (c(h) − 1 + α V)), so no other text is touched.
  * Give `alpha` to fix it instead.
  */
-export function fitNGram(tokens: Int32Array, o: { order: NGramOrder; vocabSize: number; alpha?: number }): NGram {
+export function fitNGram(
+  tokens: Int32Array,
+  o: { order: NGramOrder; vocabSize: number; alpha?: number },
+): NGram {
   const { order, vocabSize } = o;
   const pairs = new Map<number, number>();
   const contexts = new Map<number, number>();
   for (let i = order - 1; i < tokens.length; i++) {
     const context = contextAt(tokens, i, order, vocabSize);
-    const pair = context * vocabSize + tokens[i]!;
+    const pair = context * vocabSize + tokens[i];
     contexts.set(context, (contexts.get(context) ?? 0) + 1);
     pairs.set(pair, (pairs.get(pair) ?? 0) + 1);
   }
@@ -38,7 +41,7 @@ export function fitNGram(tokens: Int32Array, o: { order: NGramOrder; vocabSize: 
 /** The natural logarithm of the probability of `tokens[i]` after the tokens before it; needs i ≥ order − 1. */
 export function logProbability(model: NGram, tokens: Int32Array, i: number): number {
   const context = contextAt(tokens, i, model.order, model.vocabSize);
-  const pair = model.pairs.get(context * model.vocabSize + tokens[i]!) ?? 0;
+  const pair = model.pairs.get(context * model.vocabSize + tokens[i]) ?? 0;
   const total = model.contexts.get(context) ?? 0;
   return Math.log((pair + model.alpha) / (total + model.alpha * model.vocabSize));
 }
@@ -57,7 +60,7 @@ export function leaveOneOut(model: Pick<NGram, 'pairs' | 'contexts' | 'vocabSize
 
 function contextAt(tokens: Int32Array, i: number, order: NGramOrder, vocabSize: number): number {
   if (order === 1) return 0;
-  return order === 2 ? tokens[i - 1]! : tokens[i - 2]! * vocabSize + tokens[i - 1]!;
+  return order === 2 ? tokens[i - 1] : tokens[i - 2] * vocabSize + tokens[i - 1];
 }
 
 /** How many n-grams share each pair (count, count of its context): all that the likelihood depends on. */
@@ -67,7 +70,11 @@ interface CountOfCounts {
   times: number;
 }
 
-function countsOfCounts(pairs: ReadonlyMap<number, number>, contexts: ReadonlyMap<number, number>, vocabSize: number): CountOfCounts[] {
+function countsOfCounts(
+  pairs: ReadonlyMap<number, number>,
+  contexts: ReadonlyMap<number, number>,
+  vocabSize: number,
+): CountOfCounts[] {
   const groups = new Map<string, CountOfCounts>();
   for (const [key, pair] of pairs) {
     const context = contexts.get(Math.floor(key / vocabSize))!;
@@ -89,7 +96,11 @@ function leaveOneOutOf(groups: readonly CountOfCounts[], vocabSize: number, alph
 }
 
 /** Minimum over log α in [1e-6, 1e3]: a grid of steps of ×2, then golden section around the best point. */
-function bestAlpha(pairs: ReadonlyMap<number, number>, contexts: ReadonlyMap<number, number>, vocabSize: number): number {
+function bestAlpha(
+  pairs: ReadonlyMap<number, number>,
+  contexts: ReadonlyMap<number, number>,
+  vocabSize: number,
+): number {
   const groups = countsOfCounts(pairs, contexts, vocabSize);
   const loss = (logAlpha: number): number => leaveOneOutOf(groups, vocabSize, Math.exp(logAlpha));
   let best = Math.log(1e-6);

@@ -13,7 +13,11 @@ const KEPT_ERROR_OUTPUT = 2000;
  *
  * The process ignores Ctrl-C, which a terminal sends to the whole group: it saves and ends when told to.
  */
-export function processJob(job: TrainingJob, cost: number, onEvent: (event: TrainingEvent) => void): Job<ModelResult> {
+export function processJob(
+  job: TrainingJob,
+  cost: number,
+  onEvent: (event: TrainingEvent) => void,
+): Job<ModelResult> {
   return { name: job.recipe.name, cost, start: () => startProcess(job, onEvent) };
 }
 
@@ -22,7 +26,9 @@ function startProcess(job: TrainingJob, onEvent: (event: TrainingEvent) => void)
   const send = (message: ParentMessage): void => void (child.connected && child.send(message, () => {}));
   let errors = '';
   let ended: WorkerMessage | undefined;
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (errors = (errors + text).slice(-KEPT_ERROR_OUTPUT)));
+  child.stderr
+    ?.setEncoding('utf8')
+    .on('data', (text: string) => (errors = (errors + text).slice(-KEPT_ERROR_OUTPUT)));
   const done = new Promise<ModelResult | undefined>((resolve, reject) => {
     child.on('message', (message: WorkerMessage) => {
       if (message.type === 'event') onEvent(message.event);
@@ -32,8 +38,14 @@ function startProcess(job: TrainingJob, onEvent: (event: TrainingEvent) => void)
     child.on('close', (code, signal) => {
       if (ended?.type === 'done') resolve(ended.result);
       else if (ended?.type === 'stopped') resolve(undefined);
-      else if (ended?.type === 'failed') reject(new LabError(ended.exitCode, ended.message, { cause: ended.stack }));
-      else reject(new Error(`the process ended with ${signal ?? `code ${code}`} before it was done${errors ? `:\n${errors.trim()}` : ''}`));
+      else if (ended?.type === 'failed')
+        reject(new LabError(ended.exitCode, ended.message, { cause: ended.stack }));
+      else
+        reject(
+          new Error(
+            `the process ended with ${signal ?? `code ${code}`} before it was done${errors ? `:\n${errors.trim()}` : ''}`,
+          ),
+        );
     });
   });
   send({ type: 'train', job });
@@ -44,6 +56,8 @@ function startProcess(job: TrainingJob, onEvent: (event: TrainingEvent) => void)
 function workerCommand(): Parameters<typeof fork> {
   const source = import.meta.url.endsWith('.ts');
   const file = fileURLToPath(new URL(source ? './worker.ts' : './worker.js', import.meta.url));
-  const execArgv = source ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href] : [];
+  const execArgv = source
+    ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href]
+    : [];
   return [file, [], { execArgv, serialization: 'advanced', stdio: ['ignore', 'ignore', 'pipe', 'ipc'] }];
 }

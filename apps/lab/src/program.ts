@@ -96,7 +96,11 @@ ${exitCodes}`,
           'Writes results.json, report.html and a checkpoint of each model into one folder.\n\nModels:\n' +
           recipeNames.map((name) => `  ${name.padEnd(11)}${recipeTitle(name)}`).join('\n'),
       )
-      .addOption(new Option('-m, --models <names>', 'which models, separated by commas (default: all)').argParser(modelList)),
+      .addOption(
+        new Option('-m, --models <names>', 'which models, separated by commas (default: all)').argParser(
+          modelList,
+        ),
+      ),
   )
     .addHelpText(
       'after',
@@ -122,7 +126,9 @@ ${exitCodes}`,
       .addOption(new Option('--layers <n>', 'how many mixers in a row').argParser(wholeNumber(1)))
       .addOption(new Option('--batch <n>', 'sequences in a training step').argParser(wholeNumber(1)))
       .addOption(new Option('--length <n>', 'characters of each sequence').argParser(wholeNumber(2)))
-      .addOption(new Option('--learning-rate <x>', 'peak learning rate of AdamW').argParser(numberBetween(0, 10))),
+      .addOption(
+        new Option('--learning-rate <x>', 'peak learning rate of AdamW').argParser(numberBetween(0, 10)),
+      ),
   ).action(async (model: string, flags: RunFlags) => done(await actions.train(model, flags)));
 
   program
@@ -130,25 +136,50 @@ ${exitCodes}`,
     .summary('let a trained model write')
     .description('Writes text with a trained model, character by character, as it is generated.')
     .argument('<model>', 'a checkpoint file, or the name of a model in the latest run')
-    .addOption(new Option('-p, --prompt <text>', 'what the text begins with; \\n is a new line').argParser(promptText).default('The '))
-    .addOption(new Option('-n, --characters <n>', 'how many characters to write').argParser(wholeNumber(1)).default(500))
-    .addOption(new Option('-t, --temperature <x>', 'below 1 safer, above 1 wilder').argParser(numberBetween(0, 100)).default(0.8))
+    .addOption(
+      new Option('-p, --prompt <text>', 'what the text begins with; \\n is a new line')
+        .argParser(promptText)
+        .default('The '),
+    )
+    .addOption(
+      new Option('-n, --characters <n>', 'how many characters to write')
+        .argParser(wholeNumber(1))
+        .default(500),
+    )
+    .addOption(
+      new Option('-t, --temperature <x>', 'below 1 safer, above 1 wilder')
+        .argParser(numberBetween(0, 100))
+        .default(0.8),
+    )
     .addOption(new Option('--top-k <n>', 'choose among the n likeliest characters').argParser(wholeNumber(1)))
-    .addOption(new Option('--top-p <x>', 'choose among the likeliest characters that hold this share').argParser(numberBetween(0, 1)))
+    .addOption(
+      new Option('--top-p <x>', 'choose among the likeliest characters that hold this share').argParser(
+        numberBetween(0, 1),
+      ),
+    )
     .addOption(new Option('--greedy', 'always the likeliest character').conflicts(['topK', 'topP']))
     .addOption(new Option('--stop <text>', 'end after this text appears').argParser(promptText))
-    .addOption(new Option('-s, --seed <n>', 'another seed, another text').argParser(wholeNumber(0)).default(0))
+    .addOption(
+      new Option('-s, --seed <n>', 'another seed, another text').argParser(wholeNumber(0)).default(0),
+    )
     .addOption(deviceOption())
     .action(async (model: string, flags: GenerateFlags) => done(await actions.generate(model, flags)));
 
   program
     .command('inspect')
     .summary('show the parts and the costs of a model')
-    .description('Shows the parameters of a model and what a training step and a generated character cost, from the compiled plans.')
+    .description(
+      'Shows the parameters of a model and what a training step and a generated character cost, from the compiled plans.',
+    )
     .argument('<model>', `a checkpoint file, or one of ${recipeNames.join(', ')}`)
     .addOption(new Option('--batch <n>', 'sequences in a training step').argParser(wholeNumber(1)))
     .addOption(new Option('--length <n>', 'characters of each sequence').argParser(wholeNumber(2)))
-    .addOption(new Option('--vocabulary <n>', 'symbols of the vocabulary (default: that of the checkpoint, or of Moby-Dick)').argParser(wholeNumber(2)))
+    .addOption(
+      new Option(
+        '--vocabulary <n>',
+        'symbols of the vocabulary (default: that of the checkpoint, or of Moby-Dick)',
+      ).argParser(wholeNumber(2)),
+    )
     .option('--json', 'print JSON')
     .action(async (model: string, flags: InspectFlags) => done(await actions.inspect(model, flags)));
 
@@ -157,7 +188,9 @@ ${exitCodes}`,
     .summary('measure a trained model on held-out text')
     .description('Measures a trained model over a whole validation split, beside the n-gram floors.')
     .argument('<model>', 'a checkpoint file, or the name of a model in the latest run')
-    .addOption(new Option('--text <file>', 'the text whose last tenth to read (default: the one it was trained on)'))
+    .addOption(
+      new Option('--text <file>', 'the text whose last tenth to read (default: the one it was trained on)'),
+    )
     .addOption(deviceOption())
     .option('--json', 'print JSON')
     .action(async (model: string, flags: EvalFlags) => done(await actions.eval(model, flags)));
@@ -173,13 +206,28 @@ function deviceOption(): Option {
 function runOptions(command: Command): Command {
   return command
     .addOption(new Option('--text <file>', 'a text of your own, UTF-8 (default: Moby-Dick)'))
-    .addOption(new Option('-s, --seed <n>', 'seed of everything random (default: 0)').argParser(wholeNumber(0)))
-    .addOption(new Option('--steps <n>', 'training steps of every model').argParser(wholeNumber(1)).conflicts('minutes'))
-    .addOption(new Option('--minutes <x>', 'about how long on two slow cores: scales the steps of the recipes').argParser(numberBetween(0, 10_000)))
+    .addOption(
+      new Option('-s, --seed <n>', 'seed of everything random (default: 0)').argParser(wholeNumber(0)),
+    )
+    .addOption(
+      new Option('--steps <n>', 'training steps of every model')
+        .argParser(wholeNumber(1))
+        .conflicts('minutes'),
+    )
+    .addOption(
+      new Option('--minutes <x>', 'about how long on two cores: scales the steps of the recipes').argParser(
+        numberBetween(0, 10_000),
+      ),
+    )
     .addOption(new Option('-p, --prompt <text>', 'what the samples begin with').argParser(promptText))
     .addOption(new Option('-o, --out <folder>', 'where to write (default: runs/<date and time>)'))
     .addOption(new Option('--resume [folder]', 'go on with a run (default: the latest under runs/)'))
-    .addOption(new Option('-j, --jobs <n>', 'models trained side by side (default: as many as there are cores)').argParser(wholeNumber(1)))
+    .addOption(
+      new Option(
+        '-j, --jobs <n>',
+        'models trained side by side (default: as many as there are cores)',
+      ).argParser(wholeNumber(1)),
+    )
     .addOption(deviceOption())
     .addOption(new Option('-q, --quiet', 'print the tables alone').conflicts('json'))
     .addOption(new Option('--json', 'print events and results as JSON, one a line'));

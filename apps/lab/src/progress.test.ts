@@ -9,12 +9,28 @@ const strip = (text: string): string => text.replace(/\u001b\[[\d;]*m/g, '');
 function show(kind: DisplayKind): string[] {
   let text = '';
   const output = { write: (part: string) => (text += part) };
-  const display = createDisplay(kind, { costs: new Map([['gru', 1], ['attention', 2]]), jobs: 2 }, output as never);
+  const display = createDisplay(
+    kind,
+    {
+      costs: new Map([
+        ['gru', 1],
+        ['attention', 2],
+      ]),
+      jobs: 2,
+    },
+    output as never,
+  );
   display.note('begin');
   display.start('gru');
   display.event('gru', { type: 'started', step: 0, steps: 40, costs });
   display.event('gru', { type: 'validated', step: 10, validation: 2.6 });
-  display.event('gru', { type: 'progress', step: 10, loss: 2.5, charactersPerSecond: 8123, secondsLeft: 30.2 });
+  display.event('gru', {
+    type: 'progress',
+    step: 10,
+    loss: 2.5,
+    charactersPerSecond: 8123,
+    secondsLeft: 30.2,
+  });
   display.event('gru', { type: 'progress', step: 11, loss: 2.4, charactersPerSecond: 8123, secondsLeft: 29 });
   display.event('gru', { type: 'phase', phase: 'validation' });
   display.end({ name: 'gru', status: 'done', result: exampleModel('gru', 2.11) });
@@ -73,10 +89,26 @@ describe('the live block', () => {
   });
 
   it('estimates the whole from what runs: waiting models at the speed seen, on the lane that is free first', () => {
-    const row = (name: string, status: 'training' | 'waiting' | 'done', secondsLeft?: number) => ({ ...newRow(name), status, step: status === 'training' ? 50 : 0, steps: 100, ...(secondsLeft === undefined ? {} : { secondsLeft }) });
-    const costs = new Map([['a', 40], ['b', 20], ['c', 30], ['d', 10]]);
+    const row = (name: string, status: 'training' | 'waiting' | 'done', secondsLeft?: number) => ({
+      ...newRow(name),
+      status,
+      step: status === 'training' ? 50 : 0,
+      steps: 100,
+      ...(secondsLeft === undefined ? {} : { secondsLeft }),
+    });
+    const costs = new Map([
+      ['a', 40],
+      ['b', 20],
+      ['c', 30],
+      ['d', 10],
+    ]);
     // a and b are half done and take twice what was expected: 40 and 20 seconds left, c will take 60 after b, d 20 after a.
-    const rows = [row('a', 'training', 40), row('b', 'training', 20), row('c', 'waiting'), row('d', 'waiting')];
+    const rows = [
+      row('a', 'training', 40),
+      row('b', 'training', 20),
+      row('c', 'waiting'),
+      row('d', 'waiting'),
+    ];
     expect(estimateLeft(rows, { costs, jobs: 2 })).toBe(80);
     expect(estimateLeft([row('a', 'done'), row('b', 'waiting')], { costs, jobs: 2 })).toBeUndefined();
   });

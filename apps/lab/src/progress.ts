@@ -34,7 +34,11 @@ export interface WorkAhead {
 }
 
 /** The display of a kind, with a row per model. */
-export function createDisplay(kind: DisplayKind, work: WorkAhead, output: Output & NodeJS.WritableStream): Display {
+export function createDisplay(
+  kind: DisplayKind,
+  work: WorkAhead,
+  output: Output & NodeJS.WritableStream,
+): Display {
   if (kind === 'live') return liveDisplay(work, output);
   if (kind === 'plain') return plainDisplay([...work.costs.keys()], output);
   if (kind === 'json') return jsonDisplay(output);
@@ -61,7 +65,8 @@ export function newRow(name: string): RowState {
 
 /** Brings a row up to date with an event. */
 export function applyEvent(row: RowState, event: TrainingEvent): void {
-  if (event.type === 'started') Object.assign(row, { status: 'training', step: event.step, steps: event.steps });
+  if (event.type === 'started')
+    Object.assign(row, { status: 'training', step: event.step, steps: event.steps });
   else if (event.type === 'progress') {
     const { step, loss, charactersPerSecond, secondsLeft } = event;
     Object.assign(row, { status: 'training', step, loss, charactersPerSecond, secondsLeft });
@@ -89,7 +94,9 @@ const remarks: Record<Exclude<RowState['status'], 'training'>, string> = {
 /** The block that the live display draws: a heading and a line per model. */
 export function renderRows(rows: readonly RowState[]): string {
   const name = Math.max(5, ...rows.map((row) => row.name.length));
-  const head = pc.dim(`  ${'model'.padEnd(name)}  ${'training'.padEnd(25)} ${'loss'.padStart(6)} ${'valid'.padStart(7)} ${'char/s'.padStart(8)}  left`);
+  const head = pc.dim(
+    `  ${'model'.padEnd(name)}  ${'training'.padEnd(25)} ${'loss'.padStart(6)} ${'valid'.padStart(7)} ${'char/s'.padStart(8)}  left`,
+  );
   return [head, ...rows.map((row) => renderRow(row, name))].join('\n');
 }
 
@@ -101,7 +108,8 @@ function renderRow(row: RowState, width: number): string {
   const training = row.status === 'training';
   const numbers = `${nats(row.loss).padStart(6)} ${nats(row.validation).padStart(7)} ${(training && row.charactersPerSecond ? count(row.charactersPerSecond) : '').padStart(8)}`;
   const remark = row.status === 'training' ? clock(row.secondsLeft ?? Infinity) : remarks[row.status];
-  const coloured = row.status === 'done' ? pc.green(remark) : row.status === 'failed' ? pc.red(remark) : remark;
+  const coloured =
+    row.status === 'done' ? pc.green(remark) : row.status === 'failed' ? pc.red(remark) : remark;
   return `  ${row.name.padEnd(width)}  ${bar} ${percent} ${numbers}  ${coloured}`;
 }
 
@@ -110,17 +118,21 @@ function renderRow(row: RowState, width: number): string {
  * takes its expected time, scaled by how the others compare with theirs.
  */
 export function estimateLeft(rows: readonly RowState[], { costs, jobs }: WorkAhead): number | undefined {
-  const running = rows.filter((row) => row.status === 'training' && row.secondsLeft !== undefined && row.step > 0);
+  const running = rows.filter(
+    (row) => row.status === 'training' && row.secondsLeft !== undefined && row.step > 0,
+  );
   const share = (row: RowState): number => costs.get(row.name)! * (1 - row.step / row.steps);
   const expected = running.reduce((sum, row) => sum + share(row), 0);
   if (expected === 0) return undefined;
   const scale = running.reduce((sum, row) => sum + row.secondsLeft!, 0) / expected;
   const lanes = running.map((row) => row.secondsLeft!);
   while (lanes.length < jobs) lanes.push(0);
-  const waiting = rows.filter(({ status }) => status === 'waiting' || status === 'starting').map(({ name }) => scale * costs.get(name)!);
+  const waiting = rows
+    .filter(({ status }) => status === 'waiting' || status === 'starting')
+    .map(({ name }) => scale * costs.get(name)!);
   for (const seconds of waiting.sort((a, b) => b - a)) {
     lanes.sort((a, b) => a - b);
-    lanes[0]! += seconds;
+    lanes[0] += seconds;
   }
   return Math.max(...lanes);
 }
@@ -158,7 +170,11 @@ function liveDisplay(work: WorkAhead, output: NodeJS.WritableStream): Display {
 const PLAIN_INTERVAL = 10;
 
 /** One line per model every ten seconds and at each turn. */
-function plainDisplay(names: readonly string[], output: Output, now: () => number = () => performance.now() / 1000): Display {
+function plainDisplay(
+  names: readonly string[],
+  output: Output,
+  now: () => number = () => performance.now() / 1000,
+): Display {
   const width = Math.max(...names.map((name) => name.length));
   const rows = new Map(names.map((name) => [name, newRow(name)]));
   const last = new Map<string, number>();
@@ -173,12 +189,20 @@ function plainDisplay(names: readonly string[], output: Output, now: () => numbe
       if (event.type !== 'progress' || now() - (last.get(name) ?? -Infinity) < PLAIN_INTERVAL) return;
       last.set(name, now());
       const valid = row.validation === undefined ? '' : `  valid ${nats(row.validation)}`;
-      say(name, `step ${row.step}/${row.steps}  loss ${nats(row.loss)}${valid}  ${count(event.charactersPerSecond)} char/s  ${clock(event.secondsLeft)} left`);
+      say(
+        name,
+        `step ${row.step}/${row.steps}  loss ${nats(row.loss)}${valid}  ${count(event.charactersPerSecond)} char/s  ${clock(event.secondsLeft)} left`,
+      );
     },
     end(outcome) {
       const row = rows.get(outcome.name)!;
       applyOutcome(row, outcome);
-      say(outcome.name, outcome.status === 'done' ? `done, validation ${nats(row.validation)} nats/character` : (row.error ?? remarks[outcome.status]));
+      say(
+        outcome.name,
+        outcome.status === 'done'
+          ? `done, validation ${nats(row.validation)} nats/character`
+          : (row.error ?? remarks[outcome.status]),
+      );
     },
     close() {},
   };
@@ -191,7 +215,12 @@ function jsonDisplay(output: Output): Display {
     note() {},
     start: (model) => line({ model, type: 'start' }),
     event: (model, event) => line({ model, ...event }),
-    end: (outcome) => line({ model: outcome.name, type: outcome.status, ...(outcome.status === 'failed' ? { message: messageOf(outcome.error) } : {}) }),
+    end: (outcome) =>
+      line({
+        model: outcome.name,
+        type: outcome.status,
+        ...(outcome.status === 'failed' ? { message: messageOf(outcome.error) } : {}),
+      }),
     close() {},
   };
 }

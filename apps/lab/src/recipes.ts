@@ -46,7 +46,7 @@ interface Blueprint {
   /** The model's options for these sizes. */
   readonly model: (sizes: { V: number; C: number; layers: number }) => LanguageModelOptions;
   readonly training: Omit<Recipe, 'name' | 'spec' | 'warmup'>;
-  /** Seconds that the recipe takes on one slow core; only the order and the time left depend on it. */
+  /** Seconds that the recipe takes on one core of a small machine: for the order, the time left and `--minutes`. */
   readonly seconds: number;
 }
 
@@ -58,7 +58,16 @@ const blueprints: Readonly<Record<string, Blueprint>> = {
     dModel: 0,
     layers: 1,
     // The table itself: one-hot characters in, logits out, nothing around it.
-    model: ({ V }) => ({ vocabSize: V, dModel: V, mixers: [bigram({ dModel: V })], embedding: false, head: false, residual: false, norm: false, feedForward: false }),
+    model: ({ V }) => ({
+      vocabSize: V,
+      dModel: V,
+      mixers: [bigram({ dModel: V })],
+      embedding: false,
+      head: false,
+      residual: false,
+      norm: false,
+      feedForward: false,
+    }),
     training: { batch: 32, length: 64, steps: 400, learningRate: 0.1, weightDecay: 0, clip: 1 },
     seconds: 15,
   },
@@ -73,23 +82,33 @@ const blueprints: Readonly<Record<string, Blueprint>> = {
       feedForward: false,
     }),
     training: { batch: 8, length: 64, steps: 700, learningRate: 6e-3, weightDecay: 0.01, clip: 1 },
-    seconds: 50,
+    seconds: 60,
   },
   gru: {
     title: 'gated recurrent unit',
     dModel: 96,
     layers: 1,
-    model: ({ V, C, layers }) => ({ vocabSize: V, dModel: C, mixers: repeat(layers, () => gru({ dModel: C })), feedForward: false }),
+    model: ({ V, C, layers }) => ({
+      vocabSize: V,
+      dModel: C,
+      mixers: repeat(layers, () => gru({ dModel: C })),
+      feedForward: false,
+    }),
     training: { batch: 8, length: 64, steps: 700, learningRate: 8e-3, weightDecay: 0.01, clip: 1 },
-    seconds: 50,
+    seconds: 55,
   },
   lstm: {
     title: 'long short-term memory',
     dModel: 96,
     layers: 1,
-    model: ({ V, C, layers }) => ({ vocabSize: V, dModel: C, mixers: repeat(layers, () => lstm({ dModel: C })), feedForward: false }),
+    model: ({ V, C, layers }) => ({
+      vocabSize: V,
+      dModel: C,
+      mixers: repeat(layers, () => lstm({ dModel: C })),
+      feedForward: false,
+    }),
     training: { batch: 8, length: 64, steps: 700, learningRate: 1e-2, weightDecay: 0.01, clip: 1 },
-    seconds: 75,
+    seconds: 65,
   },
   attention: {
     title: 'multi-head softmax attention with rotary positions',
@@ -102,7 +121,7 @@ const blueprints: Readonly<Record<string, Blueprint>> = {
       feedForward: { hidden: 2 * C },
     }),
     training: { batch: 8, length: 64, steps: 800, learningRate: 5e-3, weightDecay: 0.01, clip: 1 },
-    seconds: 110,
+    seconds: 115,
   },
 };
 
@@ -120,16 +139,27 @@ export function expectedSeconds({ name, steps, batch, length }: Recipe): number 
   return (seconds * steps * batch * length) / (training.steps * training.batch * training.length);
 }
 
+/** The factor on the steps of these recipes with which they take about so many minutes, two at a time on two cores. */
+export function stepFactorFor(names: readonly string[], minutes: number): number {
+  const seconds = names.map((name) => blueprintOf(name).seconds);
+  const total = seconds.reduce((sum, s) => sum + s, 0);
+  return (minutes * 60) / Math.max(total / 2, ...seconds);
+}
+
 /** The recipe of a name for a vocabulary, with a user's changes. Throws a LabError (exit code 2) for an unknown name or an impossible size. */
 export function recipe(name: string, vocabSize: number, changes: RecipeChanges = {}): Recipe {
   const { dModel, layers, model, training } = blueprintOf(name);
   const steps = changes.steps ?? Math.max(1, Math.round(training.steps * (changes.stepFactor ?? 1)));
   if (name === '2-gram' && (changes.dModel ?? changes.layers) !== undefined) {
-    throw usageError('train: the 2-gram is a table of one character by another, got --d-model or --layers. Leave them out.');
+    throw usageError(
+      'train: the 2-gram is a table of one character by another, got --d-model or --layers. Leave them out.',
+    );
   }
   let spec: LanguageModelSpec;
   try {
-    spec = languageModel(model({ V: vocabSize, C: changes.dModel ?? dModel, layers: changes.layers ?? layers })).spec;
+    spec = languageModel(
+      model({ V: vocabSize, C: changes.dModel ?? dModel, layers: changes.layers ?? layers }),
+    ).spec;
   } catch (error) {
     throw usageError(`train: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -153,6 +183,9 @@ export function modelOf(spec: unknown): LanguageModel {
 
 function blueprintOf(name: string): Blueprint {
   const blueprint = Object.hasOwn(blueprints, name) ? blueprints[name] : undefined;
-  if (!blueprint) throw usageError(`the model must be one of ${recipeNames.join(', ')}, got "${name}". Choose one of these.`);
+  if (!blueprint)
+    throw usageError(
+      `the model must be one of ${recipeNames.join(', ')}, got "${name}". Choose one of these.`,
+    );
   return blueprint;
 }

@@ -52,7 +52,7 @@ export const pageScript = `
         tooltip: { callbacks: { label: (c) => c.dataset.label + ': ' + c.parsed.y.toFixed(3), title: (items) => items.length ? Math.round(items[0].parsed.x).toLocaleString('en') + ' characters' : '' } },
       },
       scales: {
-        x: { type: 'linear', min: 0, title: { display: true, text: 'training characters read' }, ticks: { callback: (v) => (v >= 1e6 ? v / 1e6 + ' M' : v / 1e3 + ' k') } },
+        x: { type: 'linear', min: 0, max: end, title: { display: true, text: 'training characters read' }, ticks: { callback: (v) => (v >= 1e6 ? v / 1e6 + ' M' : v / 1e3 + ' k') } },
         y: { title: { display: true, text: 'nats per character' }, suggestedMax: Math.ceil(data.floors.unigram * 2) / 2 + 0.5 },
       },
     },

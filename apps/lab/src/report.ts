@@ -65,7 +65,11 @@ This run took ${clock(results.seconds)} on ${escapeHtml(results.machine.cpu)} ($
 
 /** Text inside HTML. */
 export function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
 }
 
 /** JSON inside a script element: no character in it can close the element. */
@@ -75,8 +79,11 @@ function embedJson(value: unknown): string {
 
 /** Chart.js as one script, its licence banner kept, the pointer to its source map dropped. */
 function chartLibrary(): string {
-  const entry = createRequire(import.meta.url).resolve('chart.js');
-  return readFileSync(join(entry, '..', 'chart.umd.min.js'), 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
+  const require = createRequire(import.meta.url);
+  return readFileSync(join(require.resolve('chart.js'), '..', 'chart.umd.min.js'), 'utf8').replace(
+    /\n\/\/# sourceMappingURL=.*\s*$/,
+    '\n',
+  );
 }
 
 function charactersPerStep(results: RunResults, name: string): number {
@@ -98,16 +105,29 @@ function unknownNote({ text }: RunResults): string {
 }
 
 function htmlTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = (tag: string, row: readonly string[]): string => row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('');
+  const cells = (tag: string, row: readonly string[]): string =>
+    row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('');
   return `<div class="scroll"><table><thead><tr>${cells('th', head)}</tr></thead><tbody>${rows.map((row) => `<tr>${cells('td', row)}</tr>`).join('')}</tbody></table></div>`;
 }
 
 function learnedTable({ models, floors, missing }: RunResults): string {
-  const floor = (name: string, f: { nats: number; alpha: number }): string[] => [`${name} floor (α = ${f.alpha.toPrecision(2)})`, nats(f.nats), nats(floors.bigram.nats - f.nats), '', ''];
+  const floor = (name: string, f: { nats: number; alpha: number }): string[] => [
+    `${name} floor (α = ${f.alpha.toPrecision(2)})`,
+    nats(f.nats),
+    nats(floors.bigram.nats - f.nats),
+    '',
+    '',
+  ];
   return htmlTable(
     ['', 'validation, nats/character', 'below the bigram floor', 'characters read', 'training time'],
     [
-      ...models.map((m) => [m.name, nats(m.validation), nats(floors.bigram.nats - m.validation), count(m.characters), clock(m.seconds.train)]),
+      ...models.map((m) => [
+        m.name,
+        nats(m.validation),
+        nats(floors.bigram.nats - m.validation),
+        count(m.characters),
+        clock(m.seconds.train),
+      ]),
       ...missing.map(({ name, reason }) => [`${name}: ${reason}`, '–', '–', '', '']),
       floor('unigram', floors.unigram),
       floor('bigram', floors.bigram),
@@ -118,7 +138,16 @@ function learnedTable({ models, floors, missing }: RunResults): string {
 
 function costTable(models: readonly ModelResult[], { settings }: RunResults): string {
   return htmlTable(
-    ['', 'parameters', 'step: sequences × length', 'memory of a training step', 'FLOPs of a training step', 'per character', 'state, floats', 'FLOPs per generated character'],
+    [
+      '',
+      'parameters',
+      'step: sequences × length',
+      'memory of a training step',
+      'FLOPs of a training step',
+      'per character',
+      'state, floats',
+      'FLOPs per generated character',
+    ],
     models.map(({ name, costs }) => {
       const recipe = settings.recipes.find((r) => r.name === name)!;
       return [

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { executeRun } from './compare.js';
@@ -8,19 +9,20 @@ import type { ExitCode } from './errors.js';
 import { listenForInterrupts } from './interrupts.js';
 import type { RunFlags } from './program.js';
 import type { DisplayKind } from './progress.js';
-import { recipe, recipeNames } from './recipes.js';
+import { recipe, recipeNames, stepFactorFor } from './recipes.js';
 import type { RecipeChanges } from './recipes.js';
 import { createRun, latestRun, newRunFolder, readRun, userFolder } from './runfolder.js';
-import { existsSync } from 'node:fs';
 import type { RunSettings } from './types.js';
 
-/** Minutes that all recipes together are sized for, on two slow cores. */
-const NOMINAL_MINUTES = 4;
-
+/** How the samples begin; with a text of the user's they begin as the text does. */
 const DEFAULT_PROMPT = 'The whale ';
 
 /** Runs `compare` (all models or those of `--models`) or `train` (one); returns the exit code. */
-export async function runCommand(command: 'compare' | 'train', flags: RunFlags, names: readonly string[] = flags.models ?? recipeNames): Promise<ExitCode> {
+export async function runCommand(
+  command: 'compare' | 'train',
+  flags: RunFlags,
+  names: readonly string[] = flags.models ?? recipeNames,
+): Promise<ExitCode> {
   requireDevice(flags.device);
   const resume = flags.resume !== undefined;
   const folder = resume ? resumedFolder(flags) : newFolder(flags);
@@ -42,7 +44,8 @@ export async function runCommand(command: 'compare' | 'train', flags: RunFlags, 
       commands: {
         resume: resumeCommand(command, names, shown),
         repeat: repeatCommand(command, flags, names),
-        generate: (name) => `${self} generate ${quote(join(shown, `${name}.safetensors`))} --prompt "The whale"`,
+        generate: (name) =>
+          `${self} generate ${quote(join(shown, `${name}.safetensors`))} --prompt "The whale"`,
       },
     });
   } finally {
@@ -52,7 +55,11 @@ export async function runCommand(command: 'compare' | 'train', flags: RunFlags, 
 
 /** Throws a LabError (exit code 4) for a device that the lab cannot use. */
 export function requireDevice(name: string): void {
-  if (name !== 'cpu') throw new LabError(EXIT.device, `--device: must be cpu, got ${name}. The WebGPU device is not part of this version yet; leave the option out.`);
+  if (name !== 'cpu')
+    throw new LabError(
+      EXIT.device,
+      `--device: must be cpu, got ${name}. The WebGPU device is not part of this version yet; leave the option out.`,
+    );
 }
 
 function newFolder(flags: RunFlags): string {
@@ -60,7 +67,9 @@ function newFolder(flags: RunFlags): string {
   if (flags.out === undefined) return newRunFolder(base, new Date());
   const folder = resolve(base, flags.out);
   if (existsSync(join(folder, 'run.json'))) {
-    throw usageError(`--out: the folder must not hold a run yet, got "${flags.out}" with run.json. Add --resume to go on with it, or choose another folder.`);
+    throw usageError(
+      `--out: the folder must not hold a run yet, got "${flags.out}" with run.json. Add --resume to go on with it, or choose another folder.`,
+    );
   }
   return folder;
 }
@@ -68,41 +77,75 @@ function newFolder(flags: RunFlags): string {
 function resumedFolder(flags: RunFlags): string {
   const base = userFolder();
   if (typeof flags.resume === 'string' && flags.out !== undefined) {
-    throw usageError(`--resume and --out: one folder must be given, got "${flags.resume}" and "${flags.out}". Leave --out out.`);
+    throw usageError(
+      `--resume and --out: one folder must be given, got "${flags.resume}" and "${flags.out}". Leave --out out.`,
+    );
   }
   const given = typeof flags.resume === 'string' ? flags.resume : flags.out;
   const folder = given === undefined ? latestRun(base) : resolve(base, given);
-  if (folder === undefined) throw new LabError(EXIT.input, `--resume: there must be a run to go on with, got none under "${join(base, 'runs')}". Start one, or give its folder.`);
+  if (folder === undefined)
+    throw new LabError(
+      EXIT.input,
+      `--resume: there must be a run to go on with, got none under "${join(base, 'runs')}". Start one, or give its folder.`,
+    );
   return folder;
 }
 
 /** A resumed run has its settings; options that would change them are refused. */
-function refuseChanges(command: string, flags: RunFlags, names: readonly string[], settings: RunSettings): void {
-  const fixed = ['text', 'models', 'seed', 'steps', 'minutes', 'prompt', 'dModel', 'layers', 'batch', 'length', 'learningRate'] as const;
+function refuseChanges(
+  command: string,
+  flags: RunFlags,
+  names: readonly string[],
+  settings: RunSettings,
+): void {
+  const fixed = [
+    'text',
+    'models',
+    'seed',
+    'steps',
+    'minutes',
+    'prompt',
+    'dModel',
+    'layers',
+    'batch',
+    'length',
+    'learningRate',
+  ] as const;
   const given = fixed.filter((flag) => flags[flag] !== undefined);
   if (given.length > 0) {
-    const options = given.map((flag) => `--${flag.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`).join(', ');
-    throw usageError(`--resume: a resumed run keeps its settings, got ${options}. Leave the option out, or start a new run.`);
+    const options = given
+      .map((flag) => `--${flag.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`)
+      .join(', ');
+    throw usageError(
+      `--resume: a resumed run keeps its settings, got ${options}. Leave the option out, or start a new run.`,
+    );
   }
   const own = settings.recipes.map(({ name }) => name);
   if (command === 'train' && own.join() !== names.join()) {
-    throw usageError(`train --resume: the run must be one of ${names.join()}, got one of ${own.join(', ')}. Use: compare --resume.`);
+    throw usageError(
+      `train --resume: the run must be one of ${names.join()}, got one of ${own.join(', ')}. Use: compare --resume.`,
+    );
   }
 }
 
 function newSettings(flags: RunFlags, names: readonly string[]): RunSettings {
-  const source: TextSource = flags.text === undefined ? { kind: 'moby-dick' } : { kind: 'file', path: resolve(userFolder(), flags.text) };
+  const source: TextSource =
+    flags.text === undefined
+      ? { kind: 'moby-dick' }
+      : { kind: 'file', path: resolve(userFolder(), flags.text) };
   const text = loadText(source);
   const validationShare = 0.1;
   const split = splitText(text.text, validationShare);
   const changes: RecipeChanges = {
     ...flags,
-    ...(flags.minutes === undefined ? {} : { stepFactor: flags.minutes / NOMINAL_MINUTES }),
+    ...(flags.minutes === undefined ? {} : { stepFactor: stepFactorFor(names, flags.minutes) }),
   };
   const recipes = names.map((name) => recipe(name, split.vocabulary.symbols.length, changes));
   for (const { name, length } of recipes) {
     if (length >= split.train.length) {
-      throw usageError(`--length: must be shorter than the training text of ${split.train.length} characters, got ${length} for ${name}. Shorten it or give a longer text.`);
+      throw usageError(
+        `--length: must be shorter than the training text of ${split.train.length} characters, got ${length} for ${name}. Shorten it or give a longer text.`,
+      );
     }
   }
   return {
@@ -111,7 +154,13 @@ function newSettings(flags: RunFlags, names: readonly string[]): RunSettings {
     sha256: text.sha256,
     seed: flags.seed ?? 0,
     recipes,
-    sample: { prompt: flags.prompt ?? (source.kind === 'moby-dick' ? DEFAULT_PROMPT : [...text.text.trimStart()].slice(0, 8).join('')), characters: 400, temperature: 0.8 },
+    sample: {
+      prompt:
+        flags.prompt ??
+        (source.kind === 'moby-dick' ? DEFAULT_PROMPT : [...text.text.trimStart()].slice(0, 8).join('')),
+      characters: 400,
+      temperature: 0.8,
+    },
     validationShare,
     created: new Date().toISOString(),
   };
@@ -130,7 +179,9 @@ export function selfCommand(argv: readonly string[] = process.argv): string {
 }
 
 function baseCommand(command: string, environment: NodeJS.ProcessEnv = process.env): string {
-  return command === 'compare' && environment['npm_lifecycle_event'] === 'demo' ? 'npm run demo --' : `${selfCommand()} ${command}`;
+  return command === 'compare' && environment['npm_lifecycle_event'] === 'demo'
+    ? 'npm run demo --'
+    : `${selfCommand()} ${command}`;
 }
 
 function resumeCommand(command: string, names: readonly string[], folder: string): string {
@@ -139,8 +190,10 @@ function resumeCommand(command: string, names: readonly string[], folder: string
 
 /** The command line of a new run with the same settings. */
 function repeatCommand(command: string, flags: RunFlags, names: readonly string[]): string {
-  const options: string[] = command === 'train' ? [...names] : flags.models ? [`--models ${names.join()}`] : [];
-  const add = (option: string, value: string | number | undefined): void => void (value !== undefined && options.push(`--${option} ${quote(String(value))}`));
+  const options: string[] =
+    command === 'train' ? [...names] : flags.models ? [`--models ${names.join()}`] : [];
+  const add = (option: string, value: string | number | undefined): void =>
+    void (value !== undefined && options.push(`--${option} ${quote(String(value))}`));
   add('text', flags.text);
   add('seed', flags.seed);
   add('steps', flags.steps);

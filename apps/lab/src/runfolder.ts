@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { inputError, messageOf } from './errors.js';
 import type { RunResults, RunSettings } from './types.js';
@@ -44,16 +52,24 @@ export function createRun(folder: string, settings: RunSettings): void {
     mkdirSync(folder, { recursive: true });
     writeWhole(join(folder, 'run.json'), `${JSON.stringify(settings, null, 2)}\n`);
   } catch (error) {
-    throw inputError(`--out: the folder must be writable, got "${folder}" (${messageOf(error)}). Choose another.`, error);
+    throw inputError(
+      `--out: the folder must be writable, got "${folder}" (${messageOf(error)}). Choose another.`,
+      error,
+    );
   }
 }
 
 /** Reads the settings of a run that is to be resumed. Throws a LabError (exit code 3) when there is none. */
 export function readRun(folder: string): RunSettings {
   const settings = readJson<RunSettings>(join(folder, 'run.json'));
-  if (settings === undefined) throw inputError(`--resume: the folder must hold a run, got "${resolve(folder)}" without run.json. Give the folder that the run printed.`);
+  if (settings === undefined)
+    throw inputError(
+      `--resume: the folder must hold a run, got "${resolve(folder)}" without run.json. Give the folder that the run printed.`,
+    );
   if (settings.version !== 1 || !Array.isArray(settings.recipes)) {
-    throw inputError(`--resume: run.json must be of version 1, got version ${String(settings.version)} in "${resolve(folder)}". Start a new run.`);
+    throw inputError(
+      `--resume: run.json must be of version 1, got version ${String(settings.version)} in "${resolve(folder)}". Start a new run.`,
+    );
   }
   return settings;
 }
@@ -68,6 +84,9 @@ function readJson<T>(file: string): T | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as T;
   } catch (error) {
-    throw inputError(`${file}: must be JSON, got a damaged file (${messageOf(error)}). Start a new run.`, error);
+    throw inputError(
+      `${file}: must be JSON, got a damaged file (${messageOf(error)}). Start a new run.`,
+      error,
+    );
   }
 }

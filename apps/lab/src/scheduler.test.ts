@@ -64,7 +64,10 @@ describe('runJobs', () => {
   it('goes on after a failure and reports it', async () => {
     const { jobs, finish, fail } = fakeJobs({ a: 3, b: 2 });
     const ended: string[] = [];
-    const all = runJobs(jobs, { concurrency: 1, onEnd: ({ name, status }) => ended.push(`${name} ${status}`) });
+    const all = runJobs(jobs, {
+      concurrency: 1,
+      onEnd: ({ name, status }) => ended.push(`${name} ${status}`),
+    });
     await fail('a');
     await finish('b');
     const [a, b] = await all;

@@ -16,17 +16,21 @@ export function columns(...headings: readonly string[]): Column[] {
 export function formatTable(heads: readonly Column[], rows: readonly (readonly string[] | null)[]): string {
   const headings = heads.map((column) => column.heading.split('\n'));
   const height = Math.max(1, ...headings.map((lines) => lines.length));
-  const widths = heads.map((_, i) => Math.max(...headings[i]!.map(width), ...rows.map((row) => (row ? width(row[i] ?? '') : 0))));
+  const widths = heads.map((_, i) =>
+    Math.max(...headings[i].map(width), ...rows.map((row) => (row ? width(row[i] ?? '') : 0))),
+  );
   const line = (cells: readonly string[]): string =>
     heads
       .map(({ align }, i) => {
-        const space = ' '.repeat(widths[i]! - width(cells[i] ?? ''));
+        const space = ' '.repeat(widths[i] - width(cells[i] ?? ''));
         return align === 'left' ? (cells[i] ?? '') + space : space + (cells[i] ?? '');
       })
       .join('  ')
       .trimEnd();
   const rule = '─'.repeat(widths.reduce((sum, w) => sum + w + 2, -2));
-  const head = Array.from({ length: height }, (_, k) => line(headings.map((lines) => lines[k - height + lines.length] ?? '')));
+  const head = Array.from({ length: height }, (_, k) =>
+    line(headings.map((lines) => lines[k - height + lines.length] ?? '')),
+  );
   return [...head, rule, ...rows.map((row) => (row ? line(row) : rule))].join('\n');
 }
 

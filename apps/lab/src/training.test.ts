@@ -32,7 +32,10 @@ function job(name: string, out: string, changes: Partial<TrainingJob> = {}): Tra
   };
 }
 
-async function run(j: TrainingJob, stopAt?: number): Promise<{ result: ModelResult | undefined; events: TrainingEvent[] }> {
+async function run(
+  j: TrainingJob,
+  stopAt?: number,
+): Promise<{ result: ModelResult | undefined; events: TrainingEvent[] }> {
   const stop = new AbortController();
   const events: TrainingEvent[] = [];
   const result = await trainModel(j, {
@@ -50,7 +53,10 @@ function tensorsOf(out: string, name: string): string {
   const { tensors } = decodeSafetensors(readFileSync(join(folder, out, `${name}.safetensors`)));
   return Object.keys(tensors)
     .sort()
-    .map((key) => `${key} ${tensors[key]!.dtype} ${tensors[key]!.shape.join()} ${Buffer.from(tensors[key]!.data).toString('hex')}`)
+    .map(
+      (key) =>
+        `${key} ${tensors[key].dtype} ${tensors[key].shape.join()} ${Buffer.from(tensors[key].data).toString('hex')}`,
+    )
     .join('\n');
 }
 
@@ -108,13 +114,15 @@ describe('trainModel', () => {
     await run(job('gru', 'damaged'), 3);
     const file = join(folder, 'damaged', 'gru.safetensors');
     const bytes = readFileSync(file);
-    bytes[bytes.length - 3]! ^= 1;
+    bytes[bytes.length - 3] ^= 1;
     writeFileSync(file, bytes);
     await expect(run(job('gru', 'damaged', { resume: true }))).rejects.toThrow('checksum');
     expect(readFileSync(file).equals(bytes)).toBe(true);
   });
 
   it('refuses a text that changed since the run began', async () => {
-    await expect(run(job('gru', 'text', { sha256: '0' }))).rejects.toThrow('must be the one that the run began with');
+    await expect(run(job('gru', 'text', { sha256: '0' }))).rejects.toThrow(
+      'must be the one that the run began with',
+    );
   });
 });

@@ -39,10 +39,16 @@ type LanguageTraining = Training<LanguageModelParams, LanguageModelState>;
  * @returns the result, or undefined when it was asked to stop; the checkpoint then holds how far it came
  * @throws LabError  another text than the run's, a checkpoint of another run, a loss that is no number
  */
-export async function trainModel(job: TrainingJob, { stop, onEvent }: TrainingHooks): Promise<ModelResult | undefined> {
+export async function trainModel(
+  job: TrainingJob,
+  { stop, onEvent }: TrainingHooks,
+): Promise<ModelResult | undefined> {
   const { recipe, seed } = job;
   const text = loadText(job.text);
-  if (text.sha256 !== job.sha256) throw inputError(`${recipe.name}: the text must be the one that the run began with, got another one in "${text.title}". Restore it, or start a new run.`);
+  if (text.sha256 !== job.sha256)
+    throw inputError(
+      `${recipe.name}: the text must be the one that the run began with, got another one in "${text.title}". Restore it, or start a new run.`,
+    );
   const split = splitText(text.text, job.validationShare);
   const lm = modelOf(recipe.spec);
   const optimizer = optimizerOf(recipe, lm);
@@ -55,17 +61,28 @@ export async function trainModel(job: TrainingJob, { stop, onEvent }: TrainingHo
     onEvent({ type: 'saved', step: training.step });
   };
   const data = randomCrops(split.train, { B: recipe.batch, T: recipe.length, seed: seed + 2 });
-  const costs = measureCosts(lm, recipe, optimizer, training, data, job.sample.prompt.length + job.sample.characters);
+  const costs = measureCosts(
+    lm,
+    recipe,
+    optimizer,
+    training,
+    data,
+    job.sample.prompt.length + job.sample.characters,
+  );
   onEvent({ type: 'started', step: training.step, steps: recipe.steps, costs });
 
   try {
-    if (!(await advance({ lm, optimizer, training, data, split, recipe, log, save, stop, onEvent }))) return undefined;
+    if (!(await advance({ lm, optimizer, training, data, split, recipe, log, save, stop, onEvent })))
+      return undefined;
     onEvent({ type: 'phase', phase: 'validation' });
     const validationBegan = performance.now();
     const validation = await validate(lm, training.params, split.validation, recipe.length, stop);
     if (validation === undefined) return undefined;
     if (!Number.isFinite(validation)) {
-      throw new LabError(EXIT.failed, `${recipe.name}: the loss must be a number, got ${validation} after ${recipe.steps} steps. Lower the learning rate (train --learning-rate).`);
+      throw new LabError(
+        EXIT.failed,
+        `${recipe.name}: the loss must be a number, got ${validation} after ${recipe.steps} steps. Lower the learning rate (train --learning-rate).`,
+      );
     }
     onEvent({ type: 'phase', phase: 'sample' });
     const sampleBegan = performance.now();
@@ -78,7 +95,11 @@ export async function trainModel(job: TrainingJob, { stop, onEvent }: TrainingHo
       characters: recipe.steps * recipe.batch * recipe.length,
       validation,
       sample,
-      seconds: { train: log.seconds, validation: (sampleBegan - validationBegan) / 1000, sample: (performance.now() - sampleBegan) / 1000 },
+      seconds: {
+        train: log.seconds,
+        validation: (sampleBegan - validationBegan) / 1000,
+        sample: (performance.now() - sampleBegan) / 1000,
+      },
       processBytes: process.resourceUsage().maxRSS * 1024,
       checkpoint: `${recipe.name}.safetensors`,
     };
@@ -95,19 +116,33 @@ export function optimizerOf(recipe: Recipe, lm: LanguageModel): Optimizer {
     lr: cosine({ peak: learningRate, total: steps, warmup, floor: learningRate / 10 }),
     betas: [0.9, 0.99],
     weightDecay,
-    decayMask: (params) => lm.decayMask(params as LanguageModelParams),
+    decayMask: (params) => lm.decayMask(params),
   });
 }
 
 /** A fresh training, or the one that the checkpoint holds. */
-async function begin(job: TrainingJob, lm: LanguageModel, optimizer: Optimizer, file: string): Promise<[LanguageTraining, TrainingLog]> {
+async function begin(
+  job: TrainingJob,
+  lm: LanguageModel,
+  optimizer: Optimizer,
+  file: string,
+): Promise<[LanguageTraining, TrainingLog]> {
   const training = startTraining(lm, optimizer, { seed: job.seed });
   if (!job.resume || !existsSync(file)) return [training, { curve: [], sum: 0, count: 0, seconds: 0 }];
-  const saved = await loadModel(file, { spec: lm.spec, like: { params: training.params, optState: training.optState } });
+  const saved = await loadModel(file, {
+    spec: lm.spec,
+    like: { params: training.params, optState: training.optState },
+  });
   disposeTree([training.params, training.optState, training.key]);
   const { extra } = saved;
-  if (extra.sha256 !== job.sha256 || extra.seed !== job.seed || JSON.stringify(extra.recipe) !== JSON.stringify(job.recipe)) {
-    throw inputError(`${file}: the checkpoint must belong to this run, got one with another text, seed or recipe. Move it away, or start a new run.`);
+  if (
+    extra.sha256 !== job.sha256 ||
+    extra.seed !== job.seed ||
+    JSON.stringify(extra.recipe) !== JSON.stringify(job.recipe)
+  ) {
+    throw inputError(
+      `${file}: the checkpoint must belong to this run, got one with another text, seed or recipe. Move it away, or start a new run.`,
+    );
   }
   return [saved.training, extra.log];
 }
@@ -127,10 +162,22 @@ interface Progress {
 }
 
 /** Trains to the last step of the recipe; false when stopped before. Saves in both cases. */
-async function advance({ lm, optimizer, training, data, split, recipe, log, save, stop, onEvent }: Progress): Promise<boolean> {
+async function advance({
+  lm,
+  optimizer,
+  training,
+  data,
+  split,
+  recipe,
+  log,
+  save,
+  stop,
+  onEvent,
+}: Progress): Promise<boolean> {
   const { steps } = recipe;
   const before = { step: training.step, seconds: log.seconds };
-  const isPoint = (step: number, points: number): boolean => step === steps || Math.floor((step * points) / steps) > Math.floor(((step - 1) * points) / steps);
+  const isPoint = (step: number, points: number): boolean =>
+    step === steps || Math.floor((step * points) / steps) > Math.floor(((step - 1) * points) / steps);
   let lastSave = performance.now();
   const { finished } = await train(lm, training, {
     data,
@@ -150,8 +197,19 @@ async function advance({ lm, optimizer, training, data, split, recipe, log, save
         secondsLeft: ((steps - step) * seconds) / (step - before.step),
       });
       if (isPoint(step, CURVE_POINTS)) {
-        const measured = isPoint(step, VALIDATION_POINTS) ? await validate(lm, training.params, split.validation.subarray(0, CURVE_VALIDATION + 1), recipe.length) : undefined;
-        log.curve.push({ step, loss: log.sum / log.count, ...(measured === undefined ? {} : { validation: measured }) });
+        const measured = isPoint(step, VALIDATION_POINTS)
+          ? await validate(
+              lm,
+              training.params,
+              split.validation.subarray(0, CURVE_VALIDATION + 1),
+              recipe.length,
+            )
+          : undefined;
+        log.curve.push({
+          step,
+          loss: log.sum / log.count,
+          ...(measured === undefined ? {} : { validation: measured }),
+        });
         if (measured !== undefined) onEvent({ type: 'validated', step, validation: measured });
         log.sum = 0;
         log.count = 0;
@@ -172,10 +230,24 @@ async function advance({ lm, optimizer, training, data, split, recipe, log, save
  * States of constant size are carried through the text; caches see windows of `length` that overlap by half, so every
  * character but the first ones has at least half a window before it. Undefined when stopped.
  */
-export async function validate(lm: LanguageModel, params: LanguageModelParams, tokens: Int32Array, length: number, stop?: AbortSignal): Promise<number | undefined> {
-  const grows = lm.cost({ B: 1, T: 1, form: 'step', past: 1 }).stateFloats !== lm.cost({ B: 1, T: 1, form: 'step', past: 64 }).stateFloats;
+export async function validate(
+  lm: LanguageModel,
+  params: LanguageModelParams,
+  tokens: Int32Array,
+  length: number,
+  stop?: AbortSignal,
+): Promise<number | undefined> {
+  const grows =
+    lm.cost({ B: 1, T: 1, form: 'step', past: 1 }).stateFloats !==
+    lm.cost({ B: 1, T: 1, form: 'step', past: 64 }).stateFloats;
   try {
-    const { nats } = await evaluate(lm, params, tokens, { B: 16, T: length, carry: !grows, overlap: grows ? Math.floor(length / 2) : 0, ...(stop ? { signal: stop } : {}) });
+    const { nats } = await evaluate(lm, params, tokens, {
+      B: 16,
+      T: length,
+      carry: !grows,
+      overlap: grows ? Math.floor(length / 2) : 0,
+      ...(stop ? { signal: stop } : {}),
+    });
     return nats;
   } catch (error) {
     if (stop?.aborted) return undefined;
@@ -184,10 +256,19 @@ export async function validate(lm: LanguageModel, params: LanguageModelParams, t
 }
 
 /** What the model writes after the prompt, one step at a time. */
-async function writeSample(lm: LanguageModel, params: LanguageModelParams, { vocabulary }: Split, { sample, seed }: TrainingJob): Promise<string> {
+async function writeSample(
+  lm: LanguageModel,
+  params: LanguageModelParams,
+  { vocabulary }: Split,
+  { sample, seed }: TrainingJob,
+): Promise<string> {
   const draw = key(seed + 3);
   const tokens: number[] = [];
-  for await (const token of lm.generate(params, encode(vocabulary, sample.prompt), { maxNewTokens: sample.characters, temperature: sample.temperature, key: draw })) {
+  for await (const token of lm.generate(params, encode(vocabulary, sample.prompt), {
+    maxNewTokens: sample.characters,
+    temperature: sample.temperature,
+    key: draw,
+  })) {
     tokens.push(token);
   }
   draw.dispose();

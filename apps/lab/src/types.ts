@@ -81,7 +81,13 @@ export interface ModelResult {
 /** What a worker tells while it works. */
 export type TrainingEvent =
   | { readonly type: 'started'; readonly step: number; readonly steps: number; readonly costs: Costs }
-  | { readonly type: 'progress'; readonly step: number; readonly loss: number; readonly charactersPerSecond: number; readonly secondsLeft: number }
+  | {
+      readonly type: 'progress';
+      readonly step: number;
+      readonly loss: number;
+      readonly charactersPerSecond: number;
+      readonly secondsLeft: number;
+    }
   | { readonly type: 'validated'; readonly step: number; readonly validation: number }
   | { readonly type: 'phase'; readonly phase: 'validation' | 'sample' }
   | { readonly type: 'saved'; readonly step: number };
@@ -91,7 +97,12 @@ export type WorkerMessage =
   | { readonly type: 'event'; readonly event: TrainingEvent }
   | { readonly type: 'done'; readonly result: ModelResult }
   | { readonly type: 'stopped' }
-  | { readonly type: 'failed'; readonly message: string; readonly exitCode: ExitCode; readonly stack?: string };
+  | {
+      readonly type: 'failed';
+      readonly message: string;
+      readonly exitCode: ExitCode;
+      readonly stack?: string;
+    };
 
 /** Messages of the parent to a worker process. */
 export type ParentMessage = { readonly type: 'train'; readonly job: TrainingJob } | { readonly type: 'stop' };
@@ -119,5 +130,10 @@ export interface RunResults {
   readonly missing: readonly { readonly name: string; readonly reason: string }[];
   /** Wall clock of the whole run, all sittings together. */
   readonly seconds: number;
-  readonly machine: { readonly cpu: string; readonly cores: number; readonly node: string; readonly platform: string };
+  readonly machine: {
+    readonly cpu: string;
+    readonly cores: number;
+    readonly node: string;
+    readonly platform: string;
+  };
 }

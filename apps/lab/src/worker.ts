@@ -21,11 +21,20 @@ process.on('message', (message: ParentMessage) => {
 async function train({ job }: Extract<ParentMessage, { type: 'train' }>): Promise<void> {
   let last: WorkerMessage;
   try {
-    const result = await trainModel(job, { stop: stop.signal, onEvent: (event) => tell({ type: 'event', event }) });
+    const result = await trainModel(job, {
+      stop: stop.signal,
+      onEvent: (event) => tell({ type: 'event', event }),
+    });
     last = result ? { type: 'done', result } : { type: 'stopped' };
   } catch (error) {
-    const exitCode = error instanceof LabError ? error.exitCode : SeqError.is(error, 'format') ? EXIT.input : EXIT.failed;
-    last = { type: 'failed', message: messageOf(error), exitCode, ...(error instanceof Error && error.stack ? { stack: error.stack } : {}) };
+    const exitCode =
+      error instanceof LabError ? error.exitCode : SeqError.is(error, 'format') ? EXIT.input : EXIT.failed;
+    last = {
+      type: 'failed',
+      message: messageOf(error),
+      exitCode,
+      ...(error instanceof Error && error.stack ? { stack: error.stack } : {}),
+    };
   }
   if (process.connected) process.send?.(last, undefined, undefined, () => process.disconnect());
 }

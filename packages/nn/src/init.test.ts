@@ -40,7 +40,12 @@ describe('initialisers', () => {
   test.each<[string, Initializer, variance: number, bound: number]>([
     ['uniformFan', uniformFan, 1 / 300, 0.1],
     ['xavierUniform', xavierUniform, 2 / 400, Math.sqrt(6 / 400)],
-    ['xavierUniform, gain 2', (k, s, o) => xavierUniform(k, s, { ...o, gain: 2 }), 8 / 400, 2 * Math.sqrt(6 / 400)],
+    [
+      'xavierUniform, gain 2',
+      (k, s, o) => xavierUniform(k, s, { ...o, gain: 2 }),
+      8 / 400,
+      2 * Math.sqrt(6 / 400),
+    ],
     ['xavierNormal', xavierNormal, 2 / 400, Infinity],
     ['kaimingUniform', kaimingUniform, 2 / 100, Math.sqrt(6 / 100)],
     [
@@ -50,7 +55,12 @@ describe('initialisers', () => {
       0.1,
     ],
     ['kaimingNormal', kaimingNormal, 2 / 100, Infinity],
-    ['kaimingNormal, fanOut', (k, s, o) => kaimingNormal(k, s, { ...o, fan: 'fanOut', gain: 1 }), 1 / 300, Infinity],
+    [
+      'kaimingNormal, fanOut',
+      (k, s, o) => kaimingNormal(k, s, { ...o, fan: 'fanOut', gain: 1 }),
+      1 / 300,
+      Infinity,
+    ],
     ['lecunNormal', lecunNormal, 1 / 100, 2 / 10 / 0.8796256610342398],
     ['normalInit(0.02)', normalInit(0.02), 0.0004, Infinity],
     ['truncatedNormalInit(0.5)', truncatedNormalInit(0.5), 0.25 * 0.8796256610342398 ** 2, 1],

@@ -1,6 +1,7 @@
 // How a definition becomes a mixer: derived forms, run options, states that are moved. Checks are in mixer-check.ts.
 import {
   arange,
+  clip,
   cloneTree,
   foldIn,
   lt,
@@ -81,6 +82,11 @@ function masked(x: Tensor, valid: Tensor | undefined): Tensor {
   return valid ? where(valid.expandDims(-1), x, 0) : x;
 }
 
+/** y, with zeros where `valid` is false; never the caller's own handle of x. */
+function answer(y: Tensor, x: Tensor, valid: Tensor | undefined): Tensor {
+  return y === x ? x.alias() : masked(y, valid);
+}
+
 /** What `step` sees at one position, and over time: x `[B, C]` or `[B, T, C]`, the masks `[B]` or `[B, T]`, t `[1]` or `[1, T]`. */
 type Now = { x: Tensor; valid?: Tensor; reset?: Tensor; t?: Tensor };
 
@@ -109,7 +115,7 @@ export function defineNoncausal<P>(d: NoncausalDefinition<P>): NoncausalMixer<P>
         const valid = o.lengths && validPositions(o.lengths, T);
         const y = d.forward(params, masked(x, valid), passed(o, honours));
         checkOutput(at, y, x);
-        return masked(y, valid);
+        return answer(y, x, valid);
       });
     },
     cost: (at) => d.cost(checkCost(name, at)),
@@ -129,8 +135,11 @@ export function defineCausal<P, S>(d: CausalDefinition<P, S>): CausalMixer<P, S>
   const direct = (o: RunOptions): boolean =>
     (!o.lengths || honours.includes('lengths')) && (!o.resets || honours.includes('resets'));
 
-  const freshState = (batch: number, like: Tensor, maxLength: number): S =>
-    d.initState(batch, { device: like.device, dtype: like.dtype, maxLength });
+  const freshState = (like: Tensor, maxLength: number): S =>
+    d.initState(like.shape[0], { device: like.device, dtype: like.dtype, maxLength: Math.max(1, maxLength) });
+
+  /** What rows go back to at a reset. A cache for one position stands for any: nothing beyond a position is read. */
+  const rowsAnew = (like: Tensor): S => freshState(like, 1);
 
   /** One position, where `valid` and `reset` are `[B]` masks that the definition knows nothing of. */
   const stepRows = (
@@ -155,9 +164,9 @@ export function defineCausal<P, S>(d: CausalDefinition<P, S>): CausalMixer<P, S>
     o: RunOptions,
     valid?: Tensor,
   ): [Tensor, S] => {
-    const [B, T] = [x.shape[0], x.shape[1]];
+    const T = x.shape[1];
     if (o.resets || valid) checkRowState(at, state, o.resets ? 'resets' : 'lengths');
-    const initial = o.resets ? freshState(B, x, 1) : undefined;
+    const initial = o.resets ? rowsAnew(x) : undefined;
     const xs: Now = {
       x,
       ...(valid && { valid }),
@@ -177,14 +186,16 @@ export function defineCausal<P, S>(d: CausalDefinition<P, S>): CausalMixer<P, S>
   };
 
   const runPrefill = (at: string, params: P, x: Tensor, state: S, o: RunOptions): [Tensor, S] => {
-    const valid = o.lengths && validPositions(o.lengths, x.shape[1]);
+    const T = x.shape[1];
+    const valid = o.lengths && validPositions(o.lengths, T);
     const shown = masked(x, valid);
+    const within = o.lengths ? { ...o, lengths: clip(o.lengths, 0, T) } : o;
     const [y, next] =
       d.prefill && direct(o)
-        ? d.prefill(params, shown, state, passed(o, honours))
+        ? d.prefill(params, shown, state, passed(within, honours))
         : foldSteps(at, params, shown, state, o, valid);
     checkOutput(at, y, x);
-    return [masked(y, valid), next];
+    return [answer(y, x, valid), next];
   };
 
   return {
@@ -210,11 +221,12 @@ export function defineCausal<P, S>(d: CausalDefinition<P, S>): CausalMixer<P, S>
         const valid = lengths && validPositions(lengths, T);
         const shown = masked(x, valid);
         if (!d.forward || !direct(unpadded)) {
-          return masked(runPrefill(at, params, shown, freshState(B, x, T), unpadded)[0], valid);
+          const [y] = runPrefill(at, params, shown, freshState(x, T), unpadded);
+          return answer(y, x, valid);
         }
         const y = d.forward(params, shown, passed(unpadded, honours));
         checkOutput(at, y, x);
-        return masked(y, valid);
+        return answer(y, x, valid);
       });
     },
     prefill(params, x, state, o = {}) {
@@ -243,14 +255,14 @@ export function defineCausal<P, S>(d: CausalDefinition<P, S>): CausalMixer<P, S>
         if (masks && (!direct(o) || hasRows(owned))) {
           checkRowState(at, owned, o.resets ? 'resets' : 'lengths');
           const { lengths: _, resets: reset, ...rest } = o;
-          const initial = reset && freshState(B, x, 1);
+          const initial = reset && rowsAnew(x);
           result = stepRows(params, shown, owned, passed(rest, honours), { valid, reset, initial });
         } else {
           result = d.step(params, shown, owned, passed(o, honours));
         }
         const [y, next] = result;
         checkOutput(at, y, x);
-        return [masked(y, valid), own(next)];
+        return [answer(y, x, valid), own(next)];
       });
     },
     cost: (at) => d.cost(checkCost(name, at)),

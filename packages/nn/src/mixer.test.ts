@@ -1,6 +1,8 @@
 import {
+  arange,
   bernoulli,
   cpu,
+  createCpu,
   foldIn,
   grad,
   key,
@@ -10,6 +12,7 @@ import {
   stack,
   tensor,
   treeLeaves,
+  updateAt,
   where,
   zeros,
 } from '@seq/tensor';
@@ -137,6 +140,26 @@ describe('defineMixer', () => {
     for (const leaf of treeLeaves(mixer.init(key(0), { device: cpu(), dtype: 'f64' })))
       expect(leaf.dtype).toBe('f64');
     for (const leaf of treeLeaves(mixer.init(key(0)))) expect(leaf.dtype).toBe('f32');
+  });
+
+  test('a fold of step over 10,000 positions runs in constant memory', async () => {
+    const device = createCpu();
+    const p = mixer.init(key(1, { device }), { device });
+    const x = zeros([1, C], { device });
+    let state = mixer.initState(1, { device });
+    const run = async (steps: number): Promise<{ tensors: number; bytes: number; peakBytes: number }> => {
+      for (let t = 0; t < steps; t++) {
+        const [y, next] = mixer.step(p, x, state);
+        state = next;
+        y.dispose();
+      }
+      await state.h.realize();
+      return device.memory();
+    };
+    const early = await run(500);
+    const late = await run(9500);
+    expect([late.tensors, late.bytes]).toEqual([early.tensors, early.bytes]);
+    expect(late.peakBytes).toBeLessThan(1000); // 9,500 states would be 114,000
   });
 
   test('leaves nothing behind but what it returns', async () => {
@@ -446,6 +469,57 @@ describe('run options', () => {
     );
   });
 
+  test('a cache with a position for each row takes lengths and resets', async () => {
+    // Mean of what was seen so far, from a cache [B, maxLength, C] and positions [B].
+    const m = defineMixer({
+      spec: { kind: 'test/cache', dModel: C, options: {} },
+      init: () => ({}),
+      initState: (B, o = {}) => ({
+        cache: zeros([B, o.maxLength ?? 8, C], f64),
+        position: zeros([B], { dtype: 'i32' }),
+      }),
+      step(_p, input, { cache, position }) {
+        const next = updateAt(cache, input.expandDims(1), position, 1);
+        const seen = arange(0, cache.shape[1], 1, { dtype: 'i32' }).le(position.expandDims(1));
+        const total = where(seen.expandDims(-1), next, 0).sum(1);
+        return [
+          total.div(position.add(1).cast('f64').expandDims(1)),
+          { cache: next, position: position.add(1) },
+        ];
+      },
+      cost: () => ({ params: 0, matmulFlops: 0, flops: 0, stateFloats: 0 }),
+    });
+    const [y, state] = m.prefill({}, x, m.initState(3, { maxLength: 6 }), {
+      lengths: i32(lengths),
+      resets: resets(),
+    });
+    expect(state.cache.shape).toEqual([3, 6, C]);
+    expect(Array.from(await state.position.data())).toEqual([1, 0, 2]);
+    const row = (b: number, from: number, to: number): Tensor => x.at(b, 0).slice(0, from, to).mean(0);
+    await expectClose(
+      y.at(0, 0),
+      stack([row(0, 0, 1), row(0, 0, 2), row(0, 2, 3), row(0, 2, 4), row(0, 4, 5)]),
+      1e-12,
+    );
+    await expectClose(y.at(2, 0).slice(0, 0, 3), stack([row(2, 0, 1), row(2, 1, 2), row(2, 1, 3)]), 1e-12);
+    expect(m.forward({}, zeros([2, 0, C], f64)).shape).toEqual([2, 0, C]);
+  });
+
+  test('a mechanism that answers with x itself gives a handle of its own', () => {
+    const same = defineMixer({
+      spec: { kind: 'test/same', dModel: C, options: {} },
+      init: () => ({}),
+      initState: () => ({}),
+      step: (_p, input, s) => [input, s],
+      forward: (_p, input) => input,
+      cost: () => ({ params: 0, matmulFlops: 0, flops: 0, stateFloats: 0 }),
+    });
+    same.forward({}, x).dispose();
+    const token = x.at(0, 1);
+    same.step({}, token, same.initState(3))[0].dispose();
+    expect([x.disposed, token.disposed]).toEqual([false, false]);
+  });
+
   test('with a key, position t of a derived form gets foldIn(key, t)', async () => {
     const noisy = defineMixer({
       spec: { kind: 'test/noisy', dModel: C, options: {} },
@@ -524,7 +598,12 @@ describe('courtesies', () => {
     [
       { kind: 'test/leaky', dModel: -1, options: {} },
       { 'test/leaky': leaky },
-      "fromSpec: no factory accepted the options saved for 'test/leaky': leaky: dModel must be a positive integer, got -1. Use the version that wrote them, or mend the options.",
+      "fromSpec: the factory of 'test/leaky' refused the saved options: leaky: dModel must be a positive integer, got -1. Use the version that wrote them, or mend the options.",
+    ],
+    [
+      { kind: 'test/leaky', dModel: -1, options: {} },
+      [leaky],
+      "fromSpec: no factory makes kind 'test/leaky', the factories given make none and one refused the options (leaky: dModel must be a positive integer, got -1.). Add the one that does.",
     ],
     [
       { kind: 'x', dModel: 3 },

@@ -40,7 +40,10 @@ export interface CostAt {
 
 /** Options of one run. Time axes are absent in `step`. */
 export interface RunOptions {
-  /** `[B]` i32: positions of this call that count in each row; the rest gives 0 and leaves the state as it was. */
+  /**
+   * `[B]` i32: positions of this call that count in each row; the rest gives 0 and leaves the state as it was.
+   * Beyond 0 … T it means 0 or T; a mechanism sees it cut to that range.
+   */
   readonly lengths?: Tensor;
   /** `[B, T]` bool (`[B]` in `step`): true = the state starts anew before this position (packed documents). */
   readonly resets?: Tensor;
@@ -246,7 +249,7 @@ export function fromSpec(
       failure ??= cause; // a factory of another kind may well refuse these options
     }
   }
-  throw failure === undefined ? unknownKind(kind, seen) : refused(kind, failure);
+  throw unknownKind(kind, seen, failure);
 }
 
 function readSpec(spec: unknown): { kind: string; dModel: number; options: object } {
@@ -266,18 +269,24 @@ function isList(
   return Array.isArray(factories);
 }
 
-function unknownKind(kind: string, known: readonly string[]): SpecError {
+function unknownKind(kind: string, known: readonly string[], failure?: unknown): SpecError {
   const list = known.length > 0 ? known.join(', ') : 'none';
-  return new SpecError(
-    `fromSpec: no factory makes kind '${kind}', the factories given make ${list}. Add the one that does.`,
+  const refusal = failure === undefined ? '' : ` and one refused the options (${messageOf(failure)})`;
+  const error = new SpecError(
+    `fromSpec: no factory makes kind '${kind}', the factories given make ${list}${refusal}. Add the one that does.`,
   );
+  error.cause = failure;
+  return error;
 }
 
 function refused(kind: string, cause: unknown): SpecError {
-  const why = cause instanceof Error ? cause.message : String(cause);
   const error = new SpecError(
-    `fromSpec: no factory accepted the options saved for '${kind}': ${why} Use the version that wrote them, or mend the options.`,
+    `fromSpec: the factory of '${kind}' refused the saved options: ${messageOf(cause)} Use the version that wrote them, or mend the options.`,
   );
   error.cause = cause;
   return error;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -35,7 +35,9 @@ const runs: Record<'gru' | 'lstm', Run> = {
 /** Tensors of a case whose names begin with `prefix`, without it. */
 function tensors(golden: GoldenCase, prefix: string, dtype: 'f32' | 'f64'): Named {
   const named = [...golden.tensors].filter(([name]) => name.startsWith(prefix) && !name.startsWith('in.G.'));
-  return Object.fromEntries(named.map(([name, host]) => [name.slice(prefix.length), toTensor(host, { device: cpu(), dtype })]));
+  return Object.fromEntries(
+    named.map(([name, host]) => [name.slice(prefix.length), toTensor(host, { device: cpu(), dtype })]),
+  );
 }
 
 for (const family of ['gru', 'lstm'] as const) {
@@ -61,7 +63,9 @@ for (const family of ['gru', 'lstm'] as const) {
           ...Object.entries(grads.in).map(([n, t]): [string, Tensor] => [`grad.in.${n}`, t]),
           ...Object.entries(grads.param).map(([n, t]): [string, Tensor] => [`grad.param.${n}`, t]),
         ];
-        const wanted = [...golden.tensors.keys()].filter((n) => n.startsWith('out.') || n.startsWith('grad.'));
+        const wanted = [...golden.tensors.keys()].filter(
+          (n) => n.startsWith('out.') || n.startsWith('grad.'),
+        );
         expect(got.map(([n]) => n).sort()).toEqual(wanted.sort());
         for (const [name, value] of got) {
           const verdict = compareGolden(golden, name, await toHost(value), dtype);

@@ -39,7 +39,12 @@ export interface AttentionState {
  * @returns         the buffers with the new entries
  * @throws IndexError  T > M, at once
  */
-export function append(state: AttentionState, k: Tensor, v: Tensor, position: Tensor): Pick<AttentionState, 'k' | 'v'> {
+export function append(
+  state: AttentionState,
+  k: Tensor,
+  v: Tensor,
+  position: Tensor,
+): Pick<AttentionState, 'k' | 'v'> {
   return { k: updateAt(state.k, k, position, 1), v: updateAt(state.v, v, position, 1) };
 }
 
@@ -126,7 +131,12 @@ export const attendCachedOp: Op<CachedAttrs> = defineOp<CachedAttrs>({
       throw new DTypeError(
         `attention: queries and cache must be all f32 or all f64, got ${q.dtype}, ${k.dtype}, ${v.dtype}. Make the state with initState(batch, { dtype: '${q.dtype}' }).`,
       );
-    if (first.dtype !== 'i32' || position.dtype !== 'i32' || first.shape.join() !== `${B}` || position.shape.join() !== `${B}`)
+    if (
+      first.dtype !== 'i32' ||
+      position.dtype !== 'i32' ||
+      first.shape.join() !== `${B}` ||
+      position.shape.join() !== `${B}`
+    )
       throw new ShapeError(
         `attention: first and position must be i32 [B] = [${B}], got ${first.dtype} ${show(first.shape)} and ${position.dtype} ${show(position.shape)}. Use a state of this mixer.`,
       );

@@ -50,7 +50,9 @@ function run(golden: GoldenCase, i: Named): Named {
   const o32 = { dtype: 'f64', device: place.device } as const;
   const keys = i['key_padding_mask'] && i['key_padding_mask'].reshape([-1, 1, 1, S]);
   const masks = [keys, windowMask(o.window_size, T, S)].filter((m) => m !== undefined);
-  const distance = arange(0, S, 1, o32).sub(expandDims(arange(S - T, S, 1, o32), 1)).abs();
+  const distance = arange(0, S, 1, o32)
+    .sub(expandDims(arange(S - T, S, 1, o32), 1))
+    .abs();
   const alibi = i['alibi_slopes'] && i['alibi_slopes'].reshape([-1, 1, 1]).mul(distance).neg();
   const bias = i['attn_bias'] ?? alibi;
   const options = {
@@ -70,12 +72,17 @@ describe('golden attention', () => {
   test('cases are there', () => expect(files.length).toBeGreaterThanOrEqual(14));
   test.each(files)('%s', async (file) => {
     const golden = await readGolden(new URL(`attention/${file}`, data));
-    const [[, outputs], grads] = valueAndGrad((i: Named) => lossOf(golden, run(golden, i)), tensors(golden, 'in.'));
+    const [[, outputs], grads] = valueAndGrad(
+      (i: Named) => lossOf(golden, run(golden, i)),
+      tensors(golden, 'in.'),
+    );
     const got: Named = {};
     for (const [n, t] of Object.entries(outputs)) got[`out.${n}`] = t;
     for (const [n, t] of Object.entries(grads)) got[`grad.in.${n}`] = t;
     // out.attn, the probabilities, is no output of `attend`; it is what v = identity would give.
-    const names = [...golden.tensors.keys()].filter((n) => n.startsWith('grad.') || n === 'out.o' || n === 'out.lse');
+    const names = [...golden.tensors.keys()].filter(
+      (n) => n.startsWith('grad.') || n === 'out.o' || n === 'out.lse',
+    );
     await compare(golden, got, names);
   });
 });

@@ -17,7 +17,16 @@ import {
   zeros,
 } from '@seq/tensor';
 import type { Key, Tensor, TensorOptions } from '@seq/tensor';
-import { defineMixer, linear, linearInit, normalInit, rope as rotate, uniformFan, xavierUniform, zerosInit } from '@seq/nn';
+import {
+  defineMixer,
+  linear,
+  linearInit,
+  normalInit,
+  rope as rotate,
+  uniformFan,
+  xavierUniform,
+  zerosInit,
+} from '@seq/nn';
 import type { CausalMixer, LinearParams, RunOptions } from '@seq/nn';
 import { append, attendCached, cacheMask, reserve } from './cache.js';
 import type { AttentionState } from './cache.js';
@@ -52,12 +61,14 @@ export interface AttentionParams {
 export function attention(options: AttentionOptions): CausalMixer<AttentionParams, AttentionState> {
   const o = resolveOptions(options);
   const { C, H, G, D } = o;
-  const turn = (x: Tensor, offset?: Tensor): Tensor => (o.rope ? rotate(x, { ...o.rope, ...(offset && { offset }) }) : x);
+  const turn = (x: Tensor, offset?: Tensor): Tensor =>
+    o.rope ? rotate(x, { ...o.rope, ...(offset && { offset }) }) : x;
 
   const project = (x: Tensor, params: AttentionParams): [q: Tensor, k: Tensor, v: Tensor] => {
     const [B, T] = x.shape;
     const qkv = linear(x, params.qkv);
-    const heads = (from: number, n: number): Tensor => reshape(qkv.slice(2, from * D, (from + n) * D), [B, T, n, D]);
+    const heads = (from: number, n: number): Tensor =>
+      reshape(qkv.slice(2, from * D, (from + n) * D), [B, T, n, D]);
     return [heads(0, H), heads(H, G), heads(H + G, G)];
   };
   const merge = (heads: Tensor, params: AttentionParams): Tensor => {
@@ -85,7 +96,10 @@ export function attention(options: AttentionOptions): CausalMixer<AttentionParam
       return [merge(heads, params), { ...cache, position: next, first: state.first }];
     }
     const { mask, first } = documents(state.first, position, resets, lengths, M);
-    const heads = attend(turned, cache.k, cache.v, { mask: and(mask, cacheMask(state.first, position, T, M)), scale: o.scale });
+    const heads = attend(turned, cache.k, cache.v, {
+      mask: and(mask, cacheMask(state.first, position, T, M)),
+      scale: o.scale,
+    });
     return [merge(heads, params), { ...cache, position: next, first }];
   };
 
@@ -96,13 +110,25 @@ export function attention(options: AttentionOptions): CausalMixer<AttentionParam
       const [first, second] = split(key);
       const matrix = o.initStd === undefined ? undefined : normalInit(o.initStd);
       return {
-        qkv: linearInit(first, C, (H + 2 * G) * D, { bias: o.bias, init: matrix ?? xavierUniform, biasInit: zerosInit, ...place }),
-        out: linearInit(second, H * D, C, { bias: o.outBias, init: matrix ?? uniformFan, biasInit: zerosInit, ...place }),
+        qkv: linearInit(first, C, (H + 2 * G) * D, {
+          bias: o.bias,
+          init: matrix ?? xavierUniform,
+          biasInit: zerosInit,
+          ...place,
+        }),
+        out: linearInit(second, H * D, C, {
+          bias: o.outBias,
+          init: matrix ?? uniformFan,
+          biasInit: zerosInit,
+          ...place,
+        }),
       };
     },
     initState(B, { device, dtype, maxLength = o.maxLength } = {}) {
       if (!Number.isInteger(maxLength) || maxLength < 0)
-        throw new OptionError(`attention.initState: maxLength must be a whole number, got ${maxLength}. Give the most positions the cache must hold.`);
+        throw new OptionError(
+          `attention.initState: maxLength must be a whole number, got ${maxLength}. Give the most positions the cache must hold.`,
+        );
       const slots = (): Tensor => zeros([B, maxLength, G, D], { device, dtype });
       const count = (): Tensor => zeros([B], { device, dtype: 'i32' });
       return { k: slots(), v: slots(), position: count(), first: count() };
@@ -110,11 +136,14 @@ export function attention(options: AttentionOptions): CausalMixer<AttentionParam
     forward(params, x, { resets } = {}) {
       const [q, k, v] = project(x, params);
       const mask = resets && sameDocument(resets);
-      return merge(attend(turn(q), turn(k), v, { causal: true, scale: o.scale, ...(mask && { mask }) }), params);
+      return merge(
+        attend(turn(q), turn(k), v, { causal: true, scale: o.scale, ...(mask && { mask }) }),
+        params,
+      );
     },
     prefill: (params, x, state, run) => prefill('attention.prefill', params, x, state, run),
-    step(params, x, state, { lengths, resets } = {}) {
-      const [y, next] = prefill('attention.step', params, x.expandDims(1), restart(state, resets), { ...(lengths && { lengths }) });
+    step(params, x, state) {
+      const [y, next] = prefill('attention.step', params, x.expandDims(1), state);
       return [y.squeeze(1), next];
     },
     cost: (at) => attentionCost(o, at),
@@ -130,11 +159,6 @@ function documentOf(resets: Tensor): Tensor {
 function sameDocument(resets: Tensor): Tensor {
   const document = expandDims(documentOf(resets), 1);
   return eq(expandDims(document, 3), expandDims(document, 2));
-}
-
-/** A state whose rows with a reset see nothing of their past. */
-function restart(state: AttentionState, resets: Tensor | undefined): AttentionState {
-  return resets ? { ...state, first: where(resets, state.position, state.first) } : state;
 }
 
 /** Where documents begin inside a call: the mask [B, 1, T, M] of slots in each query's document, and the `first` that follows. */

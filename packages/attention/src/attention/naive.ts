@@ -47,7 +47,8 @@ export function attendNaive(input: AttendNaiveInput): { o: Float64Array; lse: Fl
           if (causal && j > i + S - T) continue;
           if (mask && !mask[row * S + j]) continue;
           let dot = 0;
-          for (let d = 0; d < D; d++) dot += q[((b * T + i) * H + h) * D + d] * k[((b * S + j) * G + g) * D + d];
+          for (let d = 0; d < D; d++)
+            dot += q[((b * T + i) * H + h) * D + d] * k[((b * S + j) * G + g) * D + d];
           s[j] = dot * scale;
           if (softcap) s[j] = softcap * Math.tanh(s[j] / softcap);
           if (bias) s[j] += bias[row * S + j];
@@ -59,7 +60,8 @@ export function attendNaive(input: AttendNaiveInput): { o: Float64Array; lse: Fl
         for (let j = 0; j < S; j++) {
           if (s[j] === -Infinity) continue;
           const p = Math.exp(s[j] - largest) / sum;
-          for (let d = 0; d < V; d++) o[((b * T + i) * H + h) * V + d] += p * v[((b * S + j) * G + g) * V + d];
+          for (let d = 0; d < V; d++)
+            o[((b * T + i) * H + h) * V + d] += p * v[((b * S + j) * G + g) * V + d];
         }
       }
     }

@@ -1,4 +1,22 @@
-import { add, and, arange, expandDims, le, logSumExp, matmul, mul, OptionError, reshape, scope, ShapeError, show, softmax, tanh, transpose, where } from '@seq/tensor';
+import {
+  add,
+  and,
+  arange,
+  expandDims,
+  le,
+  logSumExp,
+  matmul,
+  mul,
+  OptionError,
+  reshape,
+  scope,
+  ShapeError,
+  show,
+  softmax,
+  tanh,
+  transpose,
+  where,
+} from '@seq/tensor';
 import type { Aval, Device, Shape, Tensor } from '@seq/tensor';
 
 /** Options of `attend`. */
@@ -44,7 +62,12 @@ export function attend(q: Tensor, k: Tensor, v: Tensor, options: AttendOptions =
  * @returns o [B, T, H, V] and lse [B, H, T], −∞ where a query sees no key
  * @throws ShapeError, OptionError  as `attend`
  */
-export function attendWithLse(q: Tensor, k: Tensor, v: Tensor, options: AttendOptions = {}): [o: Tensor, lse: Tensor] {
+export function attendWithLse(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: AttendOptions = {},
+): [o: Tensor, lse: Tensor] {
   return scope(() => {
     const s = scores('attendWithLse', q, k, v, options);
     return [weigh(s, v), logSumExp(s, -1)];
@@ -62,7 +85,8 @@ function scores(fn: string, q: Tensor, k: Tensor, v: Tensor, options: AttendOpti
   const { causal = false, mask, bias, softcap } = options;
   const [B, T, H, D] = checkHeads(fn, q, k, v);
   const { scale = 1 / Math.sqrt(D) } = options;
-  if (!Number.isFinite(scale)) throw new OptionError(`${fn}: scale must be finite, got ${scale}. Leave it out for 1/√D.`);
+  if (!Number.isFinite(scale))
+    throw new OptionError(`${fn}: scale must be finite, got ${scale}. Leave it out for 1/√D.`);
   if (softcap !== undefined && !(softcap > 0))
     throw new OptionError(`${fn}: softcap must be positive, got ${softcap}. Leave it out for no bound.`);
   const [, S, G] = k.shape;
@@ -103,6 +127,8 @@ export function checkHeads(fn: string, q: Aval, k: Aval, v: Aval): Shape {
       `${fn}: q, k, v must be [B, T, H, D], [B, S, G, D], [B, S, G, V], got ${show(q.shape)}, ${show(k.shape)}, ${show(v.shape)}. Time stands before heads.`,
     );
   if (G < 1 || H % G !== 0)
-    throw new ShapeError(`${fn}: H must be a multiple of G, got H = ${H} in q, G = ${G} in k. Repeat k and v, or change the number of heads.`);
+    throw new ShapeError(
+      `${fn}: H must be a multiple of G, got H = ${H} in q, G = ${G} in k. Repeat k and v, or change the number of heads.`,
+    );
   return q.shape;
 }

@@ -51,12 +51,23 @@ export interface ResolvedOptions {
 
 /** @throws OptionError  numbers of heads that do not fit, sizes that are not positive integers */
 export function resolveOptions(options: AttentionOptions): ResolvedOptions {
-  const { dModel: C, numHeads: H, numKvHeads: G = H, rope = true, bias = true, outBias = bias, initStd, maxLength = 1024 } = options;
+  const {
+    dModel: C,
+    numHeads: H,
+    numKvHeads: G = H,
+    rope = true,
+    bias = true,
+    outBias = bias,
+    initStd,
+    maxLength = 1024,
+  } = options;
   const D = options.headDim ?? C / H;
   positive('numHeads', H, 'Give the number of query heads.');
   positive('numKvHeads', G, 'Leave it out for one per query head.');
   if (H % G !== 0)
-    throw new OptionError(`attention: numKvHeads must divide numHeads = ${H}, got ${G}. Values that work: ${divisors(H).join(', ')}.`);
+    throw new OptionError(
+      `attention: numKvHeads must divide numHeads = ${H}, got ${G}. Values that work: ${divisors(H).join(', ')}.`,
+    );
   if (options.headDim === undefined && C % H !== 0)
     throw new OptionError(
       `attention: numHeads must divide dModel = ${C}, got ${H}. Give headDim, or take one of ${divisors(C).join(', ')}.`,
@@ -64,16 +75,31 @@ export function resolveOptions(options: AttentionOptions): ResolvedOptions {
   positive('headDim', D, 'Leave it out for dModel / numHeads.');
   positive('maxLength', maxLength, 'Give the most positions a cache must hold.');
   const { scale = 1 / Math.sqrt(D) } = options;
-  if (!Number.isFinite(scale)) throw new OptionError(`attention: scale must be finite, got ${scale}. Leave it out for 1/√headDim.`);
+  if (!Number.isFinite(scale))
+    throw new OptionError(`attention: scale must be finite, got ${scale}. Leave it out for 1/√headDim.`);
   if (initStd !== undefined && !(initStd > 0))
-    throw new OptionError(`attention: initStd must be positive, got ${initStd}. GPT-2 takes 0.02; leave it out for PyTorch's.`);
-  return { C, H, G, D, rope: rotary(rope, D), scale, bias, outBias, maxLength, ...(initStd !== undefined && { initStd }) };
+    throw new OptionError(
+      `attention: initStd must be positive, got ${initStd}. GPT-2 takes 0.02; leave it out for PyTorch's.`,
+    );
+  return {
+    C,
+    H,
+    G,
+    D,
+    rope: rotary(rope, D),
+    scale,
+    bias,
+    outBias,
+    maxLength,
+    ...(initStd !== undefined && { initStd }),
+  };
 }
 
 function rotary(rope: boolean | RotarySettings, D: number): Required<RotarySettings> | false {
   if (rope === false) return false;
   const { base = 10000, interleaved = false, rotaryDim = D } = rope === true ? {} : rope;
-  if (!(base > 0)) throw new OptionError(`attention: rope.base must be positive, got ${base}. Leave it out for 10000.`);
+  if (!(base > 0))
+    throw new OptionError(`attention: rope.base must be positive, got ${base}. Leave it out for 10000.`);
   if (!Number.isInteger(rotaryDim) || rotaryDim < 2 || rotaryDim % 2 !== 0 || rotaryDim > D)
     throw new OptionError(
       `attention: rope.rotaryDim must be even and at most headDim = ${D}, got ${rotaryDim}. Choose heads of even width, or rope: false.`,
@@ -121,7 +147,8 @@ export function attentionCost(o: ResolvedOptions, { B, T, form, past = 0 }: Cost
 }
 
 function positive(name: string, n: number, remedy: string): void {
-  if (!Number.isInteger(n) || n < 1) throw new OptionError(`attention: ${name} must be a positive integer, got ${n}. ${remedy}`);
+  if (!Number.isInteger(n) || n < 1)
+    throw new OptionError(`attention: ${name} must be a positive integer, got ${n}. ${remedy}`);
 }
 
 function divisors(n: number): number[] {

@@ -5,6 +5,7 @@ import { cnn } from './mixer.js';
 // C = 96, W = 2, dilations 1 … 32: a receptive field of 64.
 const mixer = cnn({ dModel: 96, convWidth: 2, dilations: [1, 2, 4, 8, 16, 32] });
 const params = mixer.init(key(0));
+const run = { iterations: 5, time: 500, warmupIterations: 2, warmupTime: 100 };
 
 test('8 × 128 positions', async ({ bench }) => {
   const x = normal(key(1), [8, 128, 96]);
@@ -18,6 +19,7 @@ test('8 × 128 positions', async ({ bench }) => {
       await Promise.all(treeLeaves(results).map((t) => t.realize()));
       disposeTree(results);
     }),
+    run,
   );
 });
 
@@ -29,5 +31,5 @@ test('one step of 8 rows', async ({ bench }) => {
     state = next;
     await y.realize();
     y.dispose();
-  }).run();
+  }).run(run);
 });

@@ -15,22 +15,35 @@ conformance(ema, {
       h0: random.normal([B, C]),
     }),
     op: ({ x, a, h0 }) => exponentialMovingAverage(x, a, { h0 }),
-    naive: ({ x, a, h0 }) => emaNaive({ x: x.data, a: a.data, h0: h0.data }, { B: x.shape[0], T: x.shape[1], C }).y,
+    naive: ({ x, a, h0 }) =>
+      emaNaive({ x: x.data, a: a.data, h0: h0.data }, { B: x.shape[0], T: x.shape[1], C }).y,
   },
 });
 
 describe('exponentialMovingAverage', () => {
   test('decay 0 copies, decay 1 keeps, decay 1/2 halves the distance', async () => {
-    const x = tensor([[[1, 1, 1], [2, 2, 2]]]);
+    const x = tensor([
+      [
+        [1, 1, 1],
+        [2, 2, 2],
+      ],
+    ]);
     const h = exponentialMovingAverage(x, tensor([0, 1, 0.5]), { h0: ones([1, 3]).mul(5) });
-    expect(await h.toArray()).toEqual([[[1, 5, 3], [2, 5, 2.5]]]);
+    expect(await h.toArray()).toEqual([
+      [
+        [1, 5, 3],
+        [2, 5, 2.5],
+      ],
+    ]);
   });
 
   test('messages show both shapes', () => {
     expect(() => exponentialMovingAverage(ones([2, 3, 4]), ones([3]))).toThrow(
       'exponentialMovingAverage: x must be [B, T, C] and a [C] with the same C, got x [2, 3, 4], a [3]. Give one decay per channel.',
     );
-    expect(() => exponentialMovingAverage(ones([2, 3, 4]), ones([4]), { h0: ones([4]) })).toThrow('h0 must be [B, C] = [2, 4], got [4]');
+    expect(() => exponentialMovingAverage(ones([2, 3, 4]), ones([4]), { h0: ones([4]) })).toThrow(
+      'h0 must be [B, C] = [2, 4], got [4]',
+    );
   });
 });
 

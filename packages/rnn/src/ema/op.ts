@@ -26,6 +26,8 @@ export function exponentialMovingAverage(x: Tensor, a: Tensor, { h0 }: EmaSequen
       `exponentialMovingAverage: x must be [B, T, C] and a [C] with the same C, got x ${show(x.shape)}, a ${show(a.shape)}. Give one decay per channel.`,
     );
   if (h0 && (h0.ndim !== 2 || h0.shape[0] !== B || h0.shape[1] !== C))
-    throw new ShapeError(`exponentialMovingAverage: h0 must be [B, C] = ${show([B, C])}, got ${show(h0.shape)}. Give one average per row.`);
+    throw new ShapeError(
+      `exponentialMovingAverage: h0 must be [B, C] = ${show([B, C])}, got ${show(h0.shape)}. Give one average per row.`,
+    );
   return scope(() => linearRecurrence(a, mul(sub(1, a), x), { ...(h0 && { initial: h0 }) }));
 }

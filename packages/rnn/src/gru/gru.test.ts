@@ -22,13 +22,22 @@ function drawWeights(random = hostRandom(1), inputs = I, spread = 1): Record<key
 
 const f64 = { device: cpu(), dtype: 'f64' } as const;
 
-function place<N extends string>(host: Record<N, HostArray>, dtype: 'f32' | 'f64' = 'f64'): Record<N, Tensor> {
-  const entries = Object.entries<HostArray>(host).map(([name, h]) => [name, toTensor(h, { device: cpu(), dtype })]);
+function place<N extends string>(
+  host: Record<N, HostArray>,
+  dtype: 'f32' | 'f64' = 'f64',
+): Record<N, Tensor> {
+  const entries = Object.entries<HostArray>(host).map(([name, h]) => [
+    name,
+    toTensor(h, { device: cpu(), dtype }),
+  ]);
   return Object.fromEntries(entries) as Record<N, Tensor>;
 }
 
 function naive(h: Record<string, HostArray>): { y: Float64Array; h: Float64Array } {
-  const data = Object.fromEntries(Object.entries(h).map(([n, v]) => [n, v.data])) as Record<'x' | keyof GruWeights, Float64Array>;
+  const data = Object.fromEntries(Object.entries(h).map(([n, v]) => [n, v.data])) as Record<
+    'x' | keyof GruWeights,
+    Float64Array
+  >;
   const [B, T, inputs] = h['x'].shape;
   return gruNaive({ ...data, B, T, I: inputs, H: h['weightHh'].shape[1] });
 }
@@ -42,7 +51,11 @@ async function close(got: Tensor, want: ArrayLike<number>, digits = 12): Promise
 conformance(gru, {
   small: { dModel: 4 },
   core: {
-    inputs: ({ B, T, random }) => ({ x: random.normal([B, T, I]), ...drawWeights(random), h0: random.normal([B, H]) }),
+    inputs: ({ B, T, random }) => ({
+      x: random.normal([B, T, I]),
+      ...drawWeights(random),
+      h0: random.normal([B, H]),
+    }),
     op(t) {
       const [y, h] = gruSequence(t['x'], t as unknown as GruWeights, { h0: t['h0'] });
       return { y, h };
@@ -58,11 +71,21 @@ conformance(gru, {
   naive(p, x) {
     const [B, T, C] = x.shape;
     const width = 6;
-    const { y } = gruNaive({ x: x.data, weightIh: p['weightIh'].data, weightHh: p['weightHh'].data, B, T, I: C, H: width });
+    const { y } = gruNaive({
+      x: x.data,
+      weightIh: p['weightIh'].data,
+      weightHh: p['weightHh'].data,
+      B,
+      T,
+      I: C,
+      H: width,
+    });
     const out = p['out.weight'].data; // [C, H]
     return Float64Array.from({ length: B * T * C }, (_, i) => {
       const [row, c] = [Math.floor(i / C), i % C];
-      return y.subarray(row * width, (row + 1) * width).reduce((sum, h, j) => sum + out[c * width + j] * h, 0);
+      return y
+        .subarray(row * width, (row + 1) * width)
+        .reduce((sum, h, j) => sum + out[c * width + j] * h, 0);
     });
   },
 });
@@ -132,7 +155,10 @@ describe('gruSequence', () => {
   test('saturated gates keep or replace the state, and gradients stay finite', async () => {
     const extreme = { ...drawWeights(hostRandom(6), I, 100), x: host.x };
     const { x, ...weights } = place(extreme, 'f32');
-    const g = grad((p: { x: Tensor; weights: GruWeights }) => sum(gruSequence(p.x, p.weights)[0]), { x, weights });
+    const g = grad((p: { x: Tensor; weights: GruWeights }) => sum(gruSequence(p.x, p.weights)[0]), {
+      x,
+      weights,
+    });
     for (const leaf of [g.x, ...Object.values(g.weights)])
       expect([...(await leaf.data())].every(Number.isFinite)).toBe(true);
     await close(gruSequence(x, weights)[0], naive(extreme).y, 3);
@@ -161,9 +187,15 @@ describe('gruSequence', () => {
       'gruSequence: h0 must be [B, H] = [3, 5], got [3, 6]. Give one state per row.',
     );
     expect(() => gruSequence(x.at(0), weights)).toThrow('gruSequence: x must be [B, T, I], got [6, 3].');
-    expect(() => gruSequence(x, weights, { lengths: zeros([B]) })).toThrow("lengths must be i32, got f32. Use cast(lengths, 'i32').");
-    expect(() => gruSequence(x, weights, { h0: zeros([B, H]) })).toThrow('must be all f32 or all f64, got f64 and f32');
-    expect(() => gruCell(x, zeros([B, H]), weights)).toThrow('gruCell: x must be [B, I], got [3, 6, 3]. For several positions use gruSequence.');
+    expect(() => gruSequence(x, weights, { lengths: zeros([B]) })).toThrow(
+      "lengths must be i32, got f32. Use cast(lengths, 'i32').",
+    );
+    expect(() => gruSequence(x, weights, { h0: zeros([B, H]) })).toThrow(
+      'must be all f32 or all f64, got f64 and f32',
+    );
+    expect(() => gruCell(x, zeros([B, H]), weights)).toThrow(
+      'gruCell: x must be [B, I], got [3, 6, 3]. For several positions use gruSequence.',
+    );
   });
 });
 
@@ -186,7 +218,11 @@ describe('gruStack', () => {
   const placed = layers.map(({ forward, reverse }) => ({ forward: place(forward), reverse: place(reverse) }));
 
   /** One direction by the definition, on [B, T, width]; reversed in time before and after. */
-  function direction(input: HostArray, weights: Record<string, HostArray>, reverse: boolean): { y: HostArray; h: Float64Array } {
+  function direction(
+    input: HostArray,
+    weights: Record<string, HostArray>,
+    reverse: boolean,
+  ): { y: HostArray; h: Float64Array } {
     const run = naive({ x: reverse ? flipTime(input) : input, ...weights });
     const y = { data: run.y, shape: [B, T, H] };
     return { y: reverse ? flipTime(y) : y, h: run.h };
@@ -221,9 +257,15 @@ describe('gruStack', () => {
       input = beside(ahead.y, back.y);
     }
     const [y, hN] = gruStack(toTensor(x, f64), placed);
-    expect([y.shape, hN.shape]).toEqual([[B, T, 2 * H], [4, B, H]]);
+    expect([y.shape, hN.shape]).toEqual([
+      [B, T, 2 * H],
+      [4, B, H],
+    ]);
     await close(y, input.data);
-    await close(hN, finals.flatMap((h) => [...h]));
+    await close(
+      hN,
+      finals.flatMap((h) => [...h]),
+    );
   });
 
   test('time first is batch first with two axes exchanged', async () => {
@@ -242,7 +284,10 @@ describe('gruStack', () => {
     await close(gruStack(input, placed, { dropout: 0.5, key: key(1) })[0], once);
     expect(once).not.toEqual(plain);
     expect(await gruStack(input, placed, { dropout: 0.5, key: key(2) })[0].data()).not.toEqual(once);
-    await close(gruStack(input, placed.slice(0, 1), { dropout: 0.5, key: key(1) })[0], await gruStack(input, placed.slice(0, 1))[0].data());
+    await close(
+      gruStack(input, placed.slice(0, 1), { dropout: 0.5, key: key(1) })[0],
+      await gruStack(input, placed.slice(0, 1))[0].data(),
+    );
   });
 
   test('weights go to PyTorch names and back', async () => {
@@ -256,7 +301,9 @@ describe('gruStack', () => {
   test('files that are not of this module are refused', () => {
     const named = gruToTorch(placed);
     const { weight_hh_l1_reverse: _, ...without } = named;
-    expect(() => gruFromTorch(without)).toThrow('gruFromTorch: weight_hh_l1_reverse is missing. Give every matrix of layers 0 to 1.');
+    expect(() => gruFromTorch(without)).toThrow(
+      'gruFromTorch: weight_hh_l1_reverse is missing. Give every matrix of layers 0 to 1.',
+    );
     const { weight_ih_l0: first } = named;
     expect(() => gruFromTorch({ ...named, weight_hr_l0: first })).toThrow(
       'gruFromTorch: names must be weight_ih, weight_hh, bias_ih, bias_hh with _l0, _l0_reverse, _l1, …, got weight_hr_l0.',
@@ -272,8 +319,12 @@ describe('gruStack', () => {
   test('layers that do not go together are refused', () => {
     const input = toTensor(x, f64);
     expect(() => gruStack(input, [])).toThrow('gruStack: at least one layer is needed, got none.');
-    expect(() => gruStack(input, [placed[0], { forward: placed[1].forward }])).toThrow('got 1 of 2 with reverse weights');
-    expect(() => gruStack(input, placed, { dropout: 1 })).toThrow('gruStack: dropout must be in [0, 1), got 1.');
+    expect(() => gruStack(input, [placed[0], { forward: placed[1].forward }])).toThrow(
+      'got 1 of 2 with reverse weights',
+    );
+    expect(() => gruStack(input, placed, { dropout: 1 })).toThrow(
+      'gruStack: dropout must be in [0, 1), got 1.',
+    );
     expect(() => gruStack(input, placed, { h0: zeros([2, B, H]) })).toThrow(
       'gruStack: initial states must be [layers · directions, B, ·] with 4 in front, got [2, 2, 5].',
     );
@@ -290,6 +341,8 @@ describe('gru', () => {
   });
 
   test('options are checked', () => {
-    expect(() => gru({ dModel: 8, hiddenDim: 0 })).toThrow('gru: hiddenDim must be a positive integer, got 0. Leave it out for dModel = 8.');
+    expect(() => gru({ dModel: 8, hiddenDim: 0 })).toThrow(
+      'gru: hiddenDim must be a positive integer, got 0. Leave it out for dModel = 8.',
+    );
   });
 });

@@ -37,16 +37,31 @@ export interface GruMixerState {
  * @throws OptionError  hiddenDim that is not a positive integer
  * @see Cho et al. 2014, arXiv:1406.1078; formulas at `gruSequence`
  */
-export function gru({ dModel, hiddenDim = dModel, bias = true }: GruOptions): CausalMixer<GruParams, GruMixerState> {
+export function gru({
+  dModel,
+  hiddenDim = dModel,
+  bias = true,
+}: GruOptions): CausalMixer<GruParams, GruMixerState> {
   if (!Number.isInteger(hiddenDim) || hiddenDim < 1)
-    throw new OptionError(`gru: hiddenDim must be a positive integer, got ${hiddenDim}. Leave it out for dModel = ${dModel}.`);
+    throw new OptionError(
+      `gru: hiddenDim must be a positive integer, got ${hiddenDim}. Leave it out for dModel = ${dModel}.`,
+    );
   const [C, H] = [dModel, hiddenDim];
   const projected = H !== C;
   const output = (h: Tensor, { out }: GruParams): Tensor => (out ? linear(h, out) : h);
 
-  const run = (params: GruParams, x: Tensor, h0: Tensor | undefined, o: RunOptions = {}): [Tensor, GruMixerState] => {
+  const run = (
+    params: GruParams,
+    x: Tensor,
+    h0: Tensor | undefined,
+    o: RunOptions = {},
+  ): [Tensor, GruMixerState] => {
     const { lengths, resets } = o;
-    const [y, h] = gruSequence(x, params, { ...(h0 && { h0 }), ...(lengths && { lengths }), ...(resets && { resets }) });
+    const [y, h] = gruSequence(x, params, {
+      ...(h0 && { h0 }),
+      ...(lengths && { lengths }),
+      ...(resets && { resets }),
+    });
     return [output(y, params), { h }];
   };
 
@@ -68,12 +83,8 @@ export function gru({ dModel, hiddenDim = dModel, bias = true }: GruOptions): Ca
     initState: (B, o) => ({ h: zeros([B, H], o) }),
     forward: (params, x, o) => run(params, x, undefined, o)[0],
     prefill: (params, x, { h }, o) => run(params, x, h, o),
-    step(params, x, { h }, o) {
-      const { lengths, resets } = o ?? {};
-      const [y, next] = run(params, x.expandDims(1), h, {
-        ...(lengths && { lengths }),
-        ...(resets && { resets: resets.expandDims(1) }),
-      });
+    step(params, x, { h }) {
+      const [y, next] = run(params, x.expandDims(1), h);
       return [y.squeeze(1), next];
     },
     cost({ B, T }: CostAt) {

@@ -15,14 +15,12 @@ import {
   show,
   sigmoid,
   splitSizes,
-  square,
   sub,
   sum,
   tanh,
   transpose,
   where,
   zeros,
-  zerosLike,
 } from '@seq/tensor';
 import type { Op, Tensor } from '@seq/tensor';
 import { linear } from '@seq/nn';
@@ -37,15 +35,9 @@ import {
   present,
   previousStates,
 } from '../internal/sequence.js';
-import type { MaskOptions } from '../internal/sequence.js';
-import {
-  backwardInputs,
-  backwardScratch,
-  forwardInputs,
-  forwardScratch,
-  gruBackwardKernel,
-  gruForwardKernel,
-} from './cpu.js';
+import type { MaskOptions, MasksNow } from '../internal/sequence.js';
+import { gruBackwardOp } from './backward.js';
+import { forwardInputs, forwardScratch, gruForwardKernel } from './cpu.js';
 import type { GruAttrs } from './cpu.js';
 
 /** Weights of one GRU layer in one direction; rows of every matrix in blocks r, z, n. */
@@ -117,7 +109,9 @@ export function gruSequence(
  */
 export function gruCell(x: Tensor, h: Tensor, weights: GruWeights): Tensor {
   if (x.shape.length !== 2)
-    throw new ShapeError(`gruCell: x must be [B, I], got ${show(x.shape)}. For several positions use gruSequence.`);
+    throw new ShapeError(
+      `gruCell: x must be [B, I], got ${show(x.shape)}. For several positions use gruSequence.`,
+    );
   return scope(() => gruSequence(expandDims(x, 1), weights, { h0: h })[1]);
 }
 
@@ -176,33 +170,13 @@ export const gruOp: Op<GruAttrs> = defineOp<GruAttrs>({
   },
 });
 
-/** da [B, T, 3H], dp [B, T, 3H], dh0 [B, H] from dy, the states before each position, the gates and weightHh. */
-export const gruBackwardOp: Op<GruAttrs> = defineOp<GruAttrs>({
-  name: 'gru.backward',
-  infer([dy]) {
-    const [B, T, H] = dy.shape;
-    return [
-      { shape: [B, T, 3 * H], dtype: dy.dtype },
-      { shape: [B, T, 3 * H], dtype: dy.dtype },
-      { shape: [B, H], dtype: dy.dtype },
-    ];
-  },
-  cpu: gruBackwardKernel,
-  scratch: ([dy]) => backwardScratch(dy.shape[0], dy.shape[2]),
-  reference: gruBackwardReference,
-  cost([dy, , , weight]) {
-    const [B, T, H] = dy.shape;
-    return loopCost(B * T, matrixSize(weight), H, 18);
-  },
-});
-
 /** The layer as a scan over its cell. */
 function gruReference(inputs: readonly Tensor[], attrs: GruAttrs): Tensor[] {
   const { xg, weight, h0, bias, valid, resets } = forwardInputs(inputs, attrs);
   const H = h0.shape[1];
   const recurrent = transpose(weight);
   const [, ys] = scan(
-    (carry: Tensor, now: { xg: Tensor; valid: Tensor | null; resets: Tensor | null }) => {
+    (carry: Tensor, now: MasksNow & { xg: Tensor }) => {
       const h = clearWhere(carry, now.resets);
       const product = matmul(h, recurrent);
       const p = bias ? add(product, bias) : product;
@@ -220,29 +194,4 @@ function gruReference(inputs: readonly Tensor[], attrs: GruAttrs): Tensor[] {
     { axis: 1, reverse: attrs.reverse },
   );
   return [ys.y, ys.gates];
-}
-
-/** The gradient as a scan against time. */
-function gruBackwardReference(inputs: readonly Tensor[], attrs: GruAttrs): Tensor[] {
-  const { dy, before, gates, weight, valid, resets } = backwardInputs(inputs, attrs);
-  const H = dy.shape[2];
-  const one = (x: Tensor): Tensor => sub(1, x);
-  const [dh0, ys] = scan(
-    (carry: Tensor, now: { dy: Tensor; h: Tensor; gates: Tensor; valid: Tensor | null; resets: Tensor | null }) => {
-      const dh = add(now.dy, carry);
-      const [r, z, n, q] = splitSizes(now.gates, [H, H, H, H], 1);
-      const live = now.valid ? where(expandDims(now.valid, 1), dh, zerosLike(dh)) : dh;
-      const dn = mul(mul(live, one(z)), one(square(n)));
-      const dr = mul(mul(dn, q), mul(r, one(r)));
-      const dz = mul(mul(live, sub(now.h, n)), mul(z, one(z)));
-      const dp = concat([dr, dz, mul(dn, r)], 1);
-      const kept = now.valid ? where(expandDims(now.valid, 1), mul(dh, z), dh) : mul(dh, z);
-      const next = clearWhere(add(kept, matmul(dp, weight)), now.resets);
-      return [next, { da: concat([dr, dz, dn], 1), dp }];
-    },
-    zerosLike(at(dy, 0, 1)),
-    { dy, h: before, gates, valid: valid ?? null, resets: resets ?? null },
-    { axis: 1, reverse: !attrs.reverse },
-  );
-  return [ys.da, ys.dp, dh0];
 }

@@ -28,10 +28,18 @@ export interface GruStackOptions extends StackOptions {
  * @throws DTypeError   as `gruSequence`
  * @throws OptionError  no layers, layers of unlike directions, dropout outside [0, 1)
  */
-export function gruStack(x: Tensor, layers: readonly GruLayer[], options: GruStackOptions = {}): [y: Tensor, hN: Tensor] {
+export function gruStack(
+  x: Tensor,
+  layers: readonly GruLayer[],
+  options: GruStackOptions = {},
+): [y: Tensor, hN: Tensor] {
   const { h0, lengths } = options;
   const [y, [hN]] = runStack('gruStack', x, layers, [h0], options, (input, weights, [first], reverse) => {
-    const [out, h] = gruSequence(input, weights, { reverse, ...(first && { h0: first }), ...(lengths && { lengths }) });
+    const [out, h] = gruSequence(input, weights, {
+      reverse,
+      ...(first && { h0: first }),
+      ...(lengths && { lengths }),
+    });
     return [out, [h]];
   });
   return [y, hN];

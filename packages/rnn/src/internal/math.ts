@@ -14,7 +14,10 @@ const stepHigh = 0.021660849390173098;
 const stepLow = 2.325192846878874e-12;
 /** Adding and taking away 1.5 · 2^52 rounds to a whole number. */
 const rounder = 6755399441055744;
-const roots: Float64Array = /* @__PURE__ */ Float64Array.from({ length: perDoubling }, (_, j) => 2 ** (j / perDoubling));
+const roots: Float64Array = /* @__PURE__ */ Float64Array.from(
+  { length: perDoubling },
+  (_, j) => 2 ** (j / perDoubling),
+);
 const lowest = -1075;
 const powers: Float64Array = /* @__PURE__ */ Float64Array.from({ length: 2100 }, (_, k) => 2 ** (k + lowest));
 

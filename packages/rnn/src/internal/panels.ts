@@ -48,7 +48,13 @@ export function packPanels(
 }
 
 /** Packs row-major rows [M, K]. */
-export function packRows(source: ArrayLike<number>, offset: number, M: number, K: number, rows: Float64Array): void {
+export function packRows(
+  source: ArrayLike<number>,
+  offset: number,
+  M: number,
+  K: number,
+  rows: Float64Array,
+): void {
   for (let m = 0; m < M; m++) {
     const step = rowStep(m, M);
     for (let k = 0, i = rowAt(m, M, K); k < K; k++, i += step) rows[i] = source[offset + m * K + k];

@@ -28,6 +28,14 @@ export interface Masks {
   readonly resets?: Tensor;
 }
 
+/** Masks at one position, in the body of a scan. */
+export interface MasksNow {
+  /** [B] bool */
+  readonly valid: Tensor | null;
+  /** [B] bool */
+  readonly resets: Tensor | null;
+}
+
 /** Which masks follow the other inputs of an op. */
 export interface MaskFlags {
   readonly valid: boolean;

@@ -63,13 +63,19 @@ export function runStack<W>(
       y = outputs.length > 1 ? concat(outputs, 2) : outputs[0];
       if (l < layers.length - 1) y = drop(y, dropout, keys?.[l]);
     });
-    const final = finals[0].map((_, kind) => stack(finals.map((states) => states[kind]), 0));
+    const final = finals[0].map((_, kind) =>
+      stack(
+        finals.map((states) => states[kind]),
+        0,
+      ),
+    );
     return [batchFirst ? y : swapAxes(y, 0, 1), final];
   });
 }
 
 function checkLayers<W>(fn: string, layers: readonly Layer<W>[]): 1 | 2 {
-  if (layers.length === 0) throw new OptionError(`${fn}: at least one layer is needed, got none. Give its weights.`);
+  if (layers.length === 0)
+    throw new OptionError(`${fn}: at least one layer is needed, got none. Give its weights.`);
   const both = layers.filter((layer) => layer.reverse).length;
   if (both > 0 && both < layers.length)
     throw new OptionError(

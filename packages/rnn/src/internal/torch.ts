@@ -36,14 +36,19 @@ export function layersFromTorch<W>(
     const layer = (found[Number(match[2])] ??= { forward: {}, reverse: {} });
     layer[match[3] ? 'reverse' : 'forward'][name.field] = value;
   }
-  if (found.length === 0) throw new FormatError(`${fn}: at least weight_ih_l0 is needed, got no name with the prefix "${prefix}". Check the prefix.`);
+  if (found.length === 0)
+    throw new FormatError(
+      `${fn}: at least weight_ih_l0 is needed, got no name with the prefix "${prefix}". Check the prefix.`,
+    );
 
   const bidirectional = found.some((layer) => layer && Object.keys(layer.reverse).length > 0);
   return Array.from(found, (layer, l) => {
     const side = (weights: Record<string, Tensor> | undefined, suffix: string): W => {
       for (const [torch, { field, optional }] of Object.entries(names)) {
         if (!optional && !weights?.[field])
-          throw new FormatError(`${fn}: ${torch}_l${l}${suffix} is missing. Give every matrix of layers 0 to ${found.length - 1}.`);
+          throw new FormatError(
+            `${fn}: ${torch}_l${l}${suffix} is missing. Give every matrix of layers 0 to ${found.length - 1}.`,
+          );
       }
       return weights as W;
     };

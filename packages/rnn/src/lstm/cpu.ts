@@ -56,7 +56,16 @@ export function forwardInputs<X>(inputs: readonly X[], attrs: LstmAttrs): LstmFo
 export function backwardInputs<X>(inputs: readonly X[], attrs: LstmAttrs): LstmBackwardInputs<X> {
   const [dy, dc, before, c, gates, weight, ...rest] = inputs;
   const projection = attrs.projected ? rest.shift() : undefined;
-  return { dy, dc, before, c, gates, weight, ...(projection ? { projection } : {}), ...maskInputs(rest, attrs) };
+  return {
+    dy,
+    dc,
+    before,
+    c,
+    gates,
+    weight,
+    ...(projection ? { projection } : {}),
+    ...maskInputs(rest, attrs),
+  };
 }
 
 /** Below this many rows over all steps, packing the recurrent weights costs more than it saves. */
@@ -64,7 +73,16 @@ const packFrom = 4;
 
 /** Scratch of the forward kernel in bytes. */
 export function forwardScratch(B: number, H: number, P: number): number {
-  return 8 * (B * P + 2 * B * H + H + B * paddedWidth(4 * H) + B * paddedWidth(P) + panelDoubles(4 * H, P) + panelDoubles(P, H));
+  return (
+    8 *
+    (B * P +
+      2 * B * H +
+      H +
+      B * paddedWidth(4 * H) +
+      B * paddedWidth(P) +
+      panelDoubles(4 * H, P) +
+      panelDoubles(P, H))
+  );
 }
 
 /** Scratch of the backward kernel in bytes. */

@@ -28,13 +28,22 @@ function drawProjected(random = hostRandom(1), inputs = I): Projected {
   return { ...drawWeights(random, inputs), weightHh, weightHr: random.normal([P, H], { std: 0.5 }) };
 }
 
-function place<N extends string>(host: Record<N, HostArray>, dtype: 'f32' | 'f64' = 'f64'): Record<N, Tensor> {
-  const entries = Object.entries<HostArray>(host).map(([name, h]) => [name, toTensor(h, { device: cpu(), dtype })]);
+function place<N extends string>(
+  host: Record<N, HostArray>,
+  dtype: 'f32' | 'f64' = 'f64',
+): Record<N, Tensor> {
+  const entries = Object.entries<HostArray>(host).map(([name, h]) => [
+    name,
+    toTensor(h, { device: cpu(), dtype }),
+  ]);
   return Object.fromEntries(entries) as Record<N, Tensor>;
 }
 
 function naive(h: Record<string, HostArray>): { y: Float64Array; h: Float64Array; c: Float64Array } {
-  const data = Object.fromEntries(Object.entries(h).map(([n, v]) => [n, v.data])) as Record<'x' | keyof LstmWeights, Float64Array>;
+  const data = Object.fromEntries(Object.entries(h).map(([n, v]) => [n, v.data])) as Record<
+    'x' | keyof LstmWeights,
+    Float64Array
+  >;
   const [B, T, inputs] = h['x'].shape;
   const [rows, width] = h['weightHh'].shape;
   return lstmNaive({ ...data, B, T, I: inputs, H: rows / 4, P: width });
@@ -123,7 +132,9 @@ describe('lstmSequence', () => {
     const direction = names.map((n) => hostRandom(5).normal(all[n].shape));
     const loss = ({ x: input, h0, c0, ...weights }: Record<keyof typeof all, Tensor>): Tensor => {
       const [y, { h, c }] = lstmSequence(input, weights, { h0, c0 });
-      return sum(mul(y, y)).add(sum(mul(h, h)).mul(0.5)).add(sum(mul(c, c)));
+      return sum(mul(y, y))
+        .add(sum(mul(h, h)).mul(0.5))
+        .add(sum(mul(c, c)));
     };
     const along = (p: Record<keyof typeof all, Tensor>): Tensor => {
       const g = grad(loss, p);
@@ -147,7 +158,10 @@ describe('lstmSequence', () => {
   test('saturated gates stay finite, forward and backward', async () => {
     const extreme = { x, ...drawWeights(hostRandom(6), I, 100) };
     const { x: input, ...weights } = place(extreme, 'f32');
-    const g = grad((p: { x: Tensor; weights: LstmWeights }) => sum(lstmSequence(p.x, p.weights)[0]), { x: input, weights });
+    const g = grad((p: { x: Tensor; weights: LstmWeights }) => sum(lstmSequence(p.x, p.weights)[0]), {
+      x: input,
+      weights,
+    });
     for (const leaf of [g.x, ...Object.values(g.weights)])
       expect([...(await leaf.data())].every(Number.isFinite)).toBe(true);
     await close(lstmSequence(input, weights)[0], naive(extreme).y, 3);
@@ -169,16 +183,21 @@ describe('lstmSequence', () => {
     expect(() => lstmSequence(input, { ...weights, weightHr: weightHr.transpose() })).toThrow(
       'lstmSequence: weightHr must be [P, H] = [2, 2], got [5, 2].',
     );
-    expect(() => lstmSequence(input, { ...weights, weightHr }, { h0: zeros([B, H], { dtype: 'f64' }) })).toThrow(
-      'lstmSequence: h0 must be [B, P] = [3, 2], got [3, 5]. Give one output per row.',
-    );
+    expect(() =>
+      lstmSequence(input, { ...weights, weightHr }, { h0: zeros([B, H], { dtype: 'f64' }) }),
+    ).toThrow('lstmSequence: h0 must be [B, P] = [3, 2], got [3, 5]. Give one output per row.');
   });
 });
 
 describe('lstmCell', () => {
   test('is one position of lstmSequence', async () => {
     const random = hostRandom(7);
-    const host = { x: random.normal([2, 1, I]), ...drawProjected(), h0: random.normal([2, P]), c0: random.normal([2, H]) };
+    const host = {
+      x: random.normal([2, 1, I]),
+      ...drawProjected(),
+      h0: random.normal([2, P]),
+      c0: random.normal([2, H]),
+    };
     const { x, h0, c0, ...weights } = place(host);
     const next = lstmCell(x.at(0, 1), { h: h0, c: c0 }, weights);
     await close(next.h, naive(host).h);
@@ -207,11 +226,24 @@ describe('lstmStack', () => {
       finals.push(run);
     }
     const placed = layers.map((weights) => ({ forward: place(weights) }));
-    const [y, { hN, cN }] = lstmStack(toTensor(x, f64), placed, { h0: toTensor(h0, f64), c0: toTensor(c0, f64) });
-    expect([y.shape, hN.shape, cN.shape]).toEqual([[B, T, P], [2, B, P], [2, B, H]]);
+    const [y, { hN, cN }] = lstmStack(toTensor(x, f64), placed, {
+      h0: toTensor(h0, f64),
+      c0: toTensor(c0, f64),
+    });
+    expect([y.shape, hN.shape, cN.shape]).toEqual([
+      [B, T, P],
+      [2, B, P],
+      [2, B, H],
+    ]);
     await close(y, input.data);
-    await close(hN, finals.flatMap(({ h }) => [...h]));
-    await close(cN, finals.flatMap(({ c }) => [...c]));
+    await close(
+      hN,
+      finals.flatMap(({ h }) => [...h]),
+    );
+    await close(
+      cN,
+      finals.flatMap(({ c }) => [...c]),
+    );
   });
 
   test('a bidirectional stack with projections and lengths takes each direction by itself', async () => {
@@ -232,7 +264,9 @@ describe('lstmStack', () => {
     expect(named['weight_hr_l1'].shape).toEqual([P, H]);
     const [y] = lstmStack(toTensor(x, f64), lstmFromTorch(named));
     await close(y, await lstmStack(toTensor(x, f64), placed)[0].data());
-    expect(() => lstmFromTorch({ ...named, weight_ho_l0: named['weight_hr_l1'] })).toThrow('got weight_ho_l0');
+    expect(() => lstmFromTorch({ ...named, weight_ho_l0: named['weight_hr_l1'] })).toThrow(
+      'got weight_ho_l0',
+    );
   });
 });
 
@@ -250,6 +284,8 @@ describe('lstm', () => {
     expect(() => lstm({ dModel: 8, projSize: 8 })).toThrow(
       'lstm: projSize must be a positive integer below hiddenDim = 8, got 8. Leave it out for no projection.',
     );
-    expect(() => lstm({ dModel: 8, bias: false, forgetBias: 1 })).toThrow('lstm: forgetBias needs bias: true and a finite number');
+    expect(() => lstm({ dModel: 8, bias: false, forgetBias: 1 })).toThrow(
+      'lstm: forgetBias needs bias: true and a finite number',
+    );
   });
 });

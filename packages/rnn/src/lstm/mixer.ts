@@ -43,7 +43,12 @@ export function lstm(options: LstmOptions): CausalMixer<LstmParams, LstmState> {
   const projected = P !== C;
   const output = (h: Tensor, { out }: LstmParams): Tensor => (out ? linear(h, out) : h);
 
-  const run = (params: LstmParams, x: Tensor, state: LstmState | undefined, o: RunOptions = {}): [Tensor, LstmState] => {
+  const run = (
+    params: LstmParams,
+    x: Tensor,
+    state: LstmState | undefined,
+    o: RunOptions = {},
+  ): [Tensor, LstmState] => {
     const { lengths, resets } = o;
     const [y, next] = lstmSequence(x, params, {
       ...(state && { h0: state.h, c0: state.c }),
@@ -79,12 +84,8 @@ export function lstm(options: LstmOptions): CausalMixer<LstmParams, LstmState> {
     initState: (B, o) => ({ h: zeros([B, P], o), c: zeros([B, H], o) }),
     forward: (params, x, o) => run(params, x, undefined, o)[0],
     prefill: (params, x, state, o) => run(params, x, state, o),
-    step(params, x, state, o) {
-      const { lengths, resets } = o ?? {};
-      const [y, next] = run(params, x.expandDims(1), state, {
-        ...(lengths && { lengths }),
-        ...(resets && { resets: resets.expandDims(1) }),
-      });
+    step(params, x, state) {
+      const [y, next] = run(params, x.expandDims(1), state);
       return [y.squeeze(1), next];
     },
     cost({ B, T }: CostAt) {
@@ -103,14 +104,23 @@ export function lstm(options: LstmOptions): CausalMixer<LstmParams, LstmState> {
   });
 }
 
-function checkOptions(hiddenDim: number, projSize: number | undefined, bias: boolean, forgetBias: number): void {
+function checkOptions(
+  hiddenDim: number,
+  projSize: number | undefined,
+  bias: boolean,
+  forgetBias: number,
+): void {
   const positive = (n: number): boolean => Number.isInteger(n) && n > 0;
   if (!positive(hiddenDim))
-    throw new OptionError(`lstm: hiddenDim must be a positive integer, got ${hiddenDim}. Leave it out for dModel.`);
+    throw new OptionError(
+      `lstm: hiddenDim must be a positive integer, got ${hiddenDim}. Leave it out for dModel.`,
+    );
   if (projSize !== undefined && !(positive(projSize) && projSize < hiddenDim))
     throw new OptionError(
       `lstm: projSize must be a positive integer below hiddenDim = ${hiddenDim}, got ${projSize}. Leave it out for no projection.`,
     );
   if (!Number.isFinite(forgetBias) || (forgetBias !== 0 && !bias))
-    throw new OptionError(`lstm: forgetBias needs bias: true and a finite number, got ${forgetBias} with bias: ${bias}. Leave it out.`);
+    throw new OptionError(
+      `lstm: forgetBias needs bias: true and a finite number, got ${forgetBias} with bias: ${bias}. Leave it out.`,
+    );
 }

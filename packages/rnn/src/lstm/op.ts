@@ -15,8 +15,6 @@ import {
   show,
   sigmoid,
   splitSizes,
-  square,
-  sub,
   tanh,
   transpose,
   where,
@@ -36,15 +34,9 @@ import {
   present,
   previousStates,
 } from '../internal/sequence.js';
-import type { MaskOptions } from '../internal/sequence.js';
-import {
-  backwardInputs,
-  backwardScratch,
-  forwardInputs,
-  forwardScratch,
-  lstmBackwardKernel,
-  lstmForwardKernel,
-} from './cpu.js';
+import type { MaskOptions, MasksNow } from '../internal/sequence.js';
+import { lstmBackwardOp } from './backward.js';
+import { forwardInputs, forwardScratch, lstmForwardKernel } from './cpu.js';
 import type { LstmAttrs } from './cpu.js';
 
 /** Weights of one LSTM layer in one direction; rows of the gate matrices in blocks i, f, g, o. */
@@ -104,7 +96,14 @@ export function lstmSequence(
   const { reverse = false } = options;
   const { weightIh, weightHh, weightHr, biasIh, biasHh } = weights;
   const [B, T, H, P] = checkSizes('lstmSequence', x, weights);
-  expectShape('lstmSequence', 'h0', options.h0, weightHr ? '[B, P]' : '[B, H]', [B, P], 'Give one output per row.');
+  expectShape(
+    'lstmSequence',
+    'h0',
+    options.h0,
+    weightHr ? '[B, P]' : '[B, H]',
+    [B, P],
+    'Give one output per row.',
+  );
   expectShape('lstmSequence', 'c0', options.c0, '[B, H]', [B, H], 'Give one cell per row.');
   return scope(() => {
     const like = { dtype: x.dtype, device: x.device };
@@ -134,11 +133,17 @@ export function lstmSequence(
  */
 export function lstmCell(x: Tensor, state: LstmState, weights: LstmWeights): LstmState {
   if (x.shape.length !== 2)
-    throw new ShapeError(`lstmCell: x must be [B, I], got ${show(x.shape)}. For several positions use lstmSequence.`);
+    throw new ShapeError(
+      `lstmCell: x must be [B, I], got ${show(x.shape)}. For several positions use lstmSequence.`,
+    );
   return scope(() => lstmSequence(expandDims(x, 1), weights, { h0: state.h, c0: state.c })[1]);
 }
 
-function checkSizes(fn: string, x: Tensor, weights: LstmWeights): [B: number, T: number, H: number, P: number] {
+function checkSizes(
+  fn: string,
+  x: Tensor,
+  weights: LstmWeights,
+): [B: number, T: number, H: number, P: number] {
   if (x.shape.length !== 3)
     throw new ShapeError(`${fn}: x must be [B, T, I], got ${show(x.shape)}. Add the missing axes.`);
   const [B, T, I] = x.shape;
@@ -204,41 +209,12 @@ export const lstmOp: Op<LstmAttrs> = defineOp<LstmAttrs>({
   },
 });
 
-/** da [B, T, 4H], dh [B, T, P], dh0 [B, P], dc0 [B, H] from the cotangents, the cells, the gates and the weights. */
-export const lstmBackwardOp: Op<LstmAttrs> = defineOp<LstmAttrs>({
-  name: 'lstm.backward',
-  infer([dy, dc]) {
-    const [B, T, P] = dy.shape;
-    const H = dc.shape[2];
-    return [
-      { shape: [B, T, 4 * H], dtype: dy.dtype },
-      { shape: [B, T, P], dtype: dy.dtype },
-      { shape: [B, P], dtype: dy.dtype },
-      { shape: [B, H], dtype: dy.dtype },
-    ];
-  },
-  cpu: lstmBackwardKernel,
-  scratch: ([dy, dc]) => backwardScratch(dy.shape[0], dc.shape[2], dy.shape[2]),
-  reference: lstmBackwardReference,
-  cost(inputs, _, attrs) {
-    const { dy, dc, weight, projection } = backwardInputs(inputs, attrs);
-    const [B, T] = dy.shape;
-    const weights = matrixSize(weight) + (projection ? matrixSize(projection) : 0);
-    return loopCost(B * T, weights, dc.shape[2], 25);
-  },
-});
-
-interface Now {
-  readonly valid: Tensor | null;
-  readonly resets: Tensor | null;
-}
-
 /** The layer as a scan over its cell. */
 function lstmReference(inputs: readonly Tensor[], attrs: LstmAttrs): Tensor[] {
   const { xg, weight, h0, c0, projection, valid, resets } = forwardInputs(inputs, attrs);
   const H = c0.shape[1];
   const [, ys] = scan(
-    (carry: { h: Tensor; c: Tensor }, now: Now & { xg: Tensor }) => {
+    (carry: { h: Tensor; c: Tensor }, now: MasksNow & { xg: Tensor }) => {
       const h = clearWhere(carry.h, now.resets);
       const c = clearWhere(carry.c, now.resets);
       const [ai, af, ag, ao] = splitSizes(add(now.xg, matmul(h, transpose(weight))), [H, H, H, H], 1);
@@ -255,48 +231,4 @@ function lstmReference(inputs: readonly Tensor[], attrs: LstmAttrs): Tensor[] {
     { axis: 1, reverse: attrs.reverse },
   );
   return [ys.h, ys.c, ys.gates];
-}
-
-/** The gradient as a scan against time. */
-function lstmBackwardReference(inputs: readonly Tensor[], attrs: LstmAttrs): Tensor[] {
-  const { dy, dc, before, c, gates, weight, projection, valid, resets } = backwardInputs(inputs, attrs);
-  const H = c.shape[2];
-  const one = (x: Tensor): Tensor => sub(1, x);
-  const [carry, ys] = scan(
-    (
-      after: { h: Tensor; c: Tensor },
-      now: Now & { dy: Tensor; dc: Tensor; before: Tensor; c: Tensor; gates: Tensor },
-    ) => {
-      const keep = now.valid && expandDims(now.valid, 1);
-      const live = (x: Tensor): Tensor => (keep ? where(keep, x, zerosLike(x)) : x);
-      const wholeH = add(now.dy, after.h);
-      const wholeC = add(now.dc, after.c);
-      const dh = live(wholeH);
-      const dm = projection ? matmul(dh, projection) : dh;
-      const [i, f, g, o] = splitSizes(now.gates, [H, H, H, H], 1);
-      const tc = tanh(now.c);
-      const dct = add(live(wholeC), mul(mul(dm, o), one(square(tc))));
-      const da = concat(
-        [
-          mul(mul(dct, g), mul(i, one(i))),
-          mul(mul(dct, now.before), mul(f, one(f))),
-          mul(mul(dct, i), one(square(g))),
-          mul(mul(dm, tc), mul(o, one(o))),
-        ],
-        1,
-      );
-      const back = matmul(da, weight);
-      const previous = keep
-        ? { h: where(keep, back, wholeH), c: where(keep, mul(dct, f), wholeC) }
-        : { h: back, c: mul(dct, f) };
-      return [
-        { h: clearWhere(previous.h, now.resets), c: clearWhere(previous.c, now.resets) },
-        { da, dh },
-      ];
-    },
-    { h: zerosLike(at(dy, 0, 1)), c: zerosLike(at(dc, 0, 1)) },
-    { dy, dc, before, c, gates, valid: valid ?? null, resets: resets ?? null },
-    { axis: 1, reverse: !attrs.reverse },
-  );
-  return [ys.da, ys.dh, carry.h, carry.c];
 }

@@ -37,15 +37,22 @@ export function lstmStack(
   options: LstmStackOptions = {},
 ): [y: Tensor, state: { hN: Tensor; cN: Tensor }] {
   const { h0, c0, lengths } = options;
-  const [y, [hN, cN]] = runStack('lstmStack', x, layers, [h0, c0], options, (input, weights, [h, c], reverse) => {
-    const [out, state] = lstmSequence(input, weights, {
-      reverse,
-      ...(h && { h0: h }),
-      ...(c && { c0: c }),
-      ...(lengths && { lengths }),
-    });
-    return [out, [state.h, state.c]];
-  });
+  const [y, [hN, cN]] = runStack(
+    'lstmStack',
+    x,
+    layers,
+    [h0, c0],
+    options,
+    (input, weights, [h, c], reverse) => {
+      const [out, state] = lstmSequence(input, weights, {
+        reverse,
+        ...(h && { h0: h }),
+        ...(c && { c0: c }),
+        ...(lengths && { lengths }),
+      });
+      return [out, [state.h, state.c]];
+    },
+  );
   return [y, { hN, cN }];
 }
 

@@ -38,8 +38,8 @@ export function softplus(x: number): number {
 }
 
 /**
- * Inverse of erf on [−1, 1]: the closed form of Winitzki (2008) as a start, then Newton steps
- * y ← y − (erf y − x) √π/2 exp(y²) to double precision.
+ * Inverse of erf on [−1, 1]: the closed form of Winitzki (2008) as a start, then two Halley
+ * steps y ← y − f / (1 + y f) with f = (erf y − x) √π/2 exp(y²), to double precision.
  */
 export function erfinv(x: number): number {
   if (!(Math.abs(x) < 1)) return Math.abs(x) === 1 ? x * Infinity : NaN;
@@ -48,6 +48,9 @@ export function erfinv(x: number): number {
   const l = Math.log1p(-x * x);
   const b = 2 / (Math.PI * a) + l / 2;
   let y = Math.sign(x) * Math.sqrt(Math.sqrt(b * b - l / a) - b);
-  for (let i = 0; i < 4; i++) y -= (erf(y) - x) * (Math.sqrt(Math.PI) / 2) * Math.exp(y * y);
+  for (let i = 0; i < 2; i++) {
+    const f = (erf(y) - x) * (Math.sqrt(Math.PI) / 2) * Math.exp(y * y);
+    y -= f / (1 + y * f);
+  }
   return y;
 }

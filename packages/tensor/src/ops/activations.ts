@@ -1,3 +1,4 @@
+import { sigmoid as sigmoidNumber, tanh as tanhNumber } from '../cpu/exp.js';
 import { erf as erfNumber, softplus as softplusNumber } from '../cpu/math.js';
 import { apply1 } from '../engine/apply.js';
 import type { Op } from '../engine/op.js';
@@ -5,7 +6,7 @@ import type { Tensor } from '../tensor.js';
 import { unary } from './map.js';
 
 export const sigmoidOp: Op<null> = unary('sigmoid', (x, xi, xs, o, oi, n) => {
-  for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = 1 / (1 + Math.exp(-x[xi]!));
+  for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = sigmoidNumber(x[xi]!);
 }, (g, _x, y) => g.mul(y).mul(y.mul(-1).add(1)));
 export const reluOp: Op<null> = unary('relu', (x, xi, xs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.max(x[xi]!, 0);
@@ -19,7 +20,7 @@ export const logSigmoidOp: Op<null> = unary('logSigmoid', (x, xi, xs, o, oi, n) 
 export const siluOp: Op<null> = unary('silu', (x, xi, xs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, xi += xs) {
     const v = x[xi]!;
-    o[oi] = v / (1 + Math.exp(-v));
+    o[oi] = v * sigmoidNumber(v);
   }
 }, (g, x, y) => {
   const s = x.sigmoid();
@@ -39,7 +40,7 @@ const geluC = Math.sqrt(2 / Math.PI);
 export const geluTanhOp: Op<null> = unary('geluTanh', (x, xi, xs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, xi += xs) {
     const v = x[xi]!;
-    o[oi] = 0.5 * v * (1 + Math.tanh(geluC * (v + 0.044715 * v * v * v)));
+    o[oi] = 0.5 * v * (1 + tanhNumber(geluC * (v + 0.044715 * v * v * v)));
   }
 }, (g, x) => {
   const x2 = x.square();
@@ -51,7 +52,7 @@ export const eluOp: Op<null> = unary('elu', (x, xi, xs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = x[xi]! > 0 ? x[xi]! : Math.expm1(x[xi]!);
 }, (g, x, y) => x.gt(0).where(g, g.mul(y.add(1))));
 export const mishOp: Op<null> = unary('mish', (x, xi, xs, o, oi, n) => {
-  for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = x[xi]! * Math.tanh(softplusNumber(x[xi]!));
+  for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = x[xi]! * tanhNumber(softplusNumber(x[xi]!));
 }, (g, x) => {
   const t = x.softplus().tanh();
   return g.mul(t.add(x.mul(x.sigmoid()).mul(t.square().mul(-1).add(1))));

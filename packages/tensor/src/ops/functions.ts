@@ -1,3 +1,4 @@
+import { exp as expNumber, tanh as tanhNumber } from '../cpu/exp.js';
 import { erf as erfNumber, erfinv as erfinvNumber } from '../cpu/math.js';
 import { apply1 } from '../engine/apply.js';
 import type { Op } from '../engine/op.js';
@@ -40,7 +41,7 @@ export const rsqrtOp: Op<null> = unary('rsqrt', (x, xi, xs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = 1 / Math.sqrt(x[xi]!);
 }, (g, x, y) => g.mul(y).div(x).mul(-0.5));
 export const expOp: Op<null> = unary('exp', (x, xi, xs, o, oi, n) => {
-  for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.exp(x[xi]!);
+  for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = expNumber(x[xi]!);
 }, (g, _x, y) => g.mul(y));
 export const expm1Op: Op<null> = unary('expm1', (x, xi, xs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.expm1(x[xi]!);
@@ -61,12 +62,12 @@ export const tanOp: Op<null> = unary('tan', (x, xi, xs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.tan(x[xi]!);
 }, (g, _x, y) => g.mul(y.square().add(1)));
 export const tanhOp: Op<null> = unary('tanh', (x, xi, xs, o, oi, n) => {
-  for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.tanh(x[xi]!);
+  for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = tanhNumber(x[xi]!);
 }, (g, _x, y) => g.sub(g.mul(y.square())));
 export const erfOp: Op<null> = unary('erf', (x, xi, xs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = erfNumber(x[xi]!);
 }, (g, x) => g.mul(x.square().neg().exp()).mul(2 / Math.sqrt(Math.PI)));
-/** Inverse of the error function: an approximation of Winitzki refined by Newton steps. */
+/** Inverse of the error function: an approximation of Winitzki refined by Halley steps. */
 export const erfinvOp: Op<null> = unary('erfinv', (x, xi, xs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = erfinvNumber(x[xi]!);
 }, (g, _x, y) => g.mul(y.square().exp()).mul(Math.sqrt(Math.PI) / 2));

@@ -1,4 +1,5 @@
 import type { Tensor } from '../tensor.js';
+import { exp } from '../cpu/exp.js';
 import { apply1, elements } from '../engine/apply.js';
 import type { Aval } from '../engine/dtype.js';
 import { sizeOf } from '../engine/dtype.js';
@@ -52,7 +53,7 @@ export const softmaxOp: Op<null> = defineOp<null>({
       }
       let s = 0;
       for (let i = at, k = at + shift; i < at + n; i++, k++) {
-        const e = Math.exp(xd[i]! - m);
+        const e = exp(xd[i]! - m);
         od[k] = e;
         s += e;
       }
@@ -106,7 +107,7 @@ export const logSumExpOp: Op<null> = defineOp<null>({
       const m = maxOf(x.data, at, n);
       let s = 0;
       if (Math.abs(m) === Infinity) s = 1;
-      else for (let i = at; i < at + n; i++) s += Math.exp(x.data[i]! - m);
+      else for (let i = at; i < at + n; i++) s += exp(x.data[i]! - m);
       o.data[o.offset + row] = m + Math.log(s);
     });
   },
@@ -129,7 +130,7 @@ export const logSoftmaxOp: Op<null> = defineOp<null>({
         return;
       }
       let s = 0;
-      for (let i = at; i < at + n; i++) s += Math.exp(xd[i]! - m);
+      for (let i = at; i < at + n; i++) s += exp(xd[i]! - m);
       const lse = m + Math.log(s);
       for (let i = at; i < at + n; i++) od[i + shift] = xd[i]! - lse;
     });

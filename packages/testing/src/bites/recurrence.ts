@@ -140,7 +140,8 @@ export function recurrenceMixer(
       const length = bug === 'the cost forgets the length' ? 1 : T;
       const matmulFlops = 6 * B * length * C * C;
       const n = Math.ceil(T / L);
-      const inside = B * n * L * C * (1 + 5 * L) + B * n * L * C * 3 + B * n * C * 3;
+      // Differences, minimum, exp, two products and the sum over j; then cumsum, exp, product and sum; then the borders.
+      const inside = B * n * C * (L * (6 * L + 4) + 3);
       const rest = B * T * C * 5 + (form === 'step' ? 3 * B * C : inside);
       return { params: 3 * C * C + 3 * C, matmulFlops, flops: matmulFlops + rest, stateFloats: B * C };
     },

@@ -1,4 +1,4 @@
-import { compile, logSoftmax, tensor, valueAndGrad } from '@seq/tensor';
+import { compile, disposeTree, logSoftmax, tensor, valueAndGrad } from '@seq/tensor';
 import type { Tensor, Tree } from '@seq/tensor';
 import type { Mixer } from '@seq/nn';
 import { hostRandom } from '../host.js';
@@ -10,10 +10,13 @@ import type { LawContext } from '../types.js';
 import { number, require } from './report.js';
 
 const law = 'learn';
-const steps = 300;
+const steps = 800;
+const checkEvery = 50;
 const B = 16;
-const T = 24;
-const peak = 1e-2;
+const T = 16;
+/** Sequences that the model is judged on. */
+const judged = 64;
+const peak = 2e-2;
 /** The symbol shown in place of one that has to be guessed from both sides. */
 const hole = symbols;
 
@@ -26,12 +29,12 @@ interface Task {
 }
 
 /** Causal: the next symbol from all before it. */
-function nextSymbol(random: HostRandom, lag: number): Task {
-  const all = draw(random, B, T + 1, lag);
-  const ids = new Int32Array(B * T);
-  const targets = new Int32Array(B * T).fill(-100);
-  const truth: (number[] | null)[] = new Array<null>(B * T).fill(null);
-  for (let b = 0; b < B; b++)
+function nextSymbol(random: HostRandom, rows: number, lag: number): Task {
+  const all = draw(random, rows, T + 1, lag);
+  const ids = new Int32Array(rows * T);
+  const targets = new Int32Array(rows * T).fill(-100);
+  const truth: (number[] | null)[] = new Array<null>(rows * T).fill(null);
+  for (let b = 0; b < rows; b++)
     for (let t = 0; t < T; t++) {
       const [i, j] = [b * T + t, b * (T + 1) + t];
       ids[i] = all[j]!;
@@ -43,12 +46,12 @@ function nextSymbol(random: HostRandom, lag: number): Task {
 }
 
 /** Not causal: every eighth symbol is hidden and has to be told from those `lag` before and after it. */
-function hiddenSymbol(random: HostRandom, lag: number): Task {
-  const ids = draw(random, B, T, lag);
-  const targets = new Int32Array(B * T).fill(-100);
-  const truth: (number[] | null)[] = new Array<null>(B * T).fill(null);
+function hiddenSymbol(random: HostRandom, rows: number, lag: number): Task {
+  const ids = draw(random, rows, T, lag);
+  const targets = new Int32Array(rows * T).fill(-100);
+  const truth: (number[] | null)[] = new Array<null>(rows * T).fill(null);
   const shown = Int32Array.from(ids);
-  for (let b = 0; b < B; b++)
+  for (let b = 0; b < rows; b++)
     for (let t = Math.floor(8 * random.next()); t < T; t += 8) {
       if (t < lag || t + lag >= T) continue;
       const i = b * T + t;
@@ -66,43 +69,55 @@ function lagFor(mixer: Mixer): number {
 }
 
 /**
- * A model of two blocks around the mixer, trained for 300 steps on a lag-3 Markov source, comes within
- * 0.05 nat of its entropy. A mixer that declares a shorter reach gets a source of that lag; one that is
- * not causal fills holes instead.
+ * A model of two blocks around the mixer, trained for at most 800 steps on a lag-3 Markov source, comes
+ * within 0.05 nat of its entropy. A mixer that declares a shorter reach gets a source of that lag; one that
+ * is not causal fills holes instead.
  */
-export async function learn(judged: Mixer, ctx: LawContext): Promise<void> {
-  const mixer = ctx.learner ?? judged;
+export async function learn(subject: Mixer, ctx: LawContext): Promise<void> {
+  const mixer = ctx.learner ?? subject;
   const place: Place = { device: ctx.device, dtype: 'f32' };
   const lag = lagFor(mixer);
   const task = mixer.causal ? nextSymbol : hiddenSymbol;
   const random = hostRandom(1400);
-  const ints = (data: Int32Array): Tensor => tensor(data, { shape: [B, T], device: place.device });
-
-  const step = compile((training: Training, ids: Tensor, targets: Tensor, rate: Tensor, correction: Tensor): Training => {
-    const [, grads] = valueAndGrad((model: Model) => loss(mixer, model, ids, targets), training.model as Model);
-    return adam(training, grads as Tree, rate, correction);
-  }, { donate: [0], name: 'learn' });
+  const test = task(hostRandom(1401), judged, lag);
+  const ints = (data: Int32Array): Tensor => tensor(data, { shape: [data.length / T, T], device: place.device });
   const scalar = (v: number): Tensor => tensor(Float32Array.of(v), { shape: [], device: place.device });
 
-  let training = initTraining(initModel(mixer, symbols + 1, place));
-  for (let i = 1; i <= steps; i++) {
-    const { ids, targets } = task(random, lag);
-    const warm = Math.min(1, i / 20) * 0.5 * (1 + Math.cos((Math.PI * i) / steps));
-    training = step(training, ints(ids), ints(targets), scalar((peak * warm) / (1 - 0.9 ** i)), scalar(1 / (1 - 0.99 ** i)));
+  const step = compile(
+    (training: Training, ids: Tensor, targets: Tensor, rate: Tensor, correction: Tensor): Training => {
+      const [, grads] = valueAndGrad((model: Model) => loss(mixer, model, ids, targets), training.model as Model);
+      return adam(training, grads as Tree, rate, correction);
+    },
+    { donate: [0], name: 'learn' },
+  );
+  const predict = compile((model: Model, ids: Tensor): Tensor => logSoftmax(logits(mixer, model, ids)));
+  try {
+    let training = initTraining(initModel(mixer, symbols + 1, place));
+    let best = { nats: Infinity, entropy: NaN };
+    for (let i = 1; i <= steps; i++) {
+      const { ids, targets } = task(random, B, lag);
+      const rate = peak * Math.min(1, i / 20) * 0.5 * (1 + Math.cos((Math.PI * i) / steps));
+      const data = [ints(ids), ints(targets), scalar(rate / (1 - 0.9 ** i)), scalar(1 / (1 - 0.99 ** i))] as const;
+      training = step(training, ...data);
+      disposeTree(data);
+      if (i % checkEvery !== 0) continue;
+      const shown = ints(test.ids);
+      const logq = predict(training.model as Model, shown);
+      const now = above(test, await logq.data());
+      disposeTree([shown, logq]);
+      if (!(now.nats >= best.nats)) best = now;
+      if (best.nats <= ctx.tolerances.learn) break;
+    }
+    disposeTree(training);
+    require(ctx, law, best.nats <= ctx.tolerances.learn, () => `within ${steps} steps on a lag-${lag} source of entropy ${number(best.entropy)} nat the model must come within ${ctx.tolerances.learn} nat of it, the nearest it came is ${number(best.nats)} above. The mechanism may not carry what lies ${lag} positions back, or its gradient or its initial scale may keep it from learning.`);
+  } finally {
+    step.dispose();
+    predict.dispose();
   }
-  const excess = await above(mixer, training.model as Model, task(hostRandom(1401), lag), ints);
-  const limit = ctx.tolerances.learn;
-  require(ctx, law, excess.nats <= limit, () => `after ${steps} steps on a lag-${lag} source of entropy ${number(excess.entropy)} nat the model must be within ${limit} nat of it, it is ${number(excess.nats)} above. The mechanism may not carry what lies ${lag} positions back, or its gradient or its initial scale may keep it from learning.`);
 }
 
 /** Mean of Σ p (log p − log q) over the positions asked, and mean entropy: no noise of sampled targets. */
-async function above(
-  mixer: Mixer,
-  model: Model,
-  { ids, truth }: Task,
-  ints: (data: Int32Array) => Tensor,
-): Promise<{ nats: number; entropy: number }> {
-  const logq = await logSoftmax(logits(mixer, model, ints(ids))).data();
+function above({ truth }: Task, logq: ArrayLike<number>): { nats: number; entropy: number } {
   let nats = 0;
   let h = 0;
   let n = 0;
