@@ -1,7 +1,7 @@
 import type { LanguageModel, LanguageModelParams, LanguageModelState } from '@seq/lm';
 import { countParams } from '@seq/nn';
 import { disposeTree, explain, tensor } from '@seq/tensor';
-import type { Compiled, Plan, Tensor, Tree } from '@seq/tensor';
+import type { Plan, Tensor, Tree } from '@seq/tensor';
 import { trainStep } from '@seq/train';
 import type { Batches, Optimizer, Training } from '@seq/train';
 import type { Recipe } from './recipes.js';
@@ -19,12 +19,7 @@ export function trainingPlan(
 ): Plan {
   const step = trainStep(lm, optimizer, { clip: recipe.clip });
   const { tokens } = data.at(0);
-  const plan = (step as typeof step & Compiled<unknown[], unknown>).plan(
-    training.params,
-    training.optState,
-    tokens,
-    { key: training.key },
-  );
+  const plan = step.plan(training.params, training.optState, tokens, { key: training.key });
   tokens.dispose();
   return plan;
 }

@@ -33,9 +33,7 @@ function leaky({ dModel }: { dModel: number }) {
     spec: { kind: 'test/leaky', dModel, options: {} },
     serial: true,
     init: (k, o) => ({ logit: normal(k, [dModel], o), out: linearInit(k, dModel, dModel, o) }),
-    initState: (B, o) => ({
-      h: zeros([B, dModel], { ...(o?.device && { device: o.device }), ...(o?.dtype && { dtype: o.dtype }) }),
-    }),
+    initState: (B, o) => ({ h: zeros([B, dModel], o) }),
     step({ logit, out }, x, { h }) {
       const a = logit.sigmoid();
       const next = h.mul(a).add(x.sub(x.mul(a)));

@@ -61,7 +61,9 @@ export function compile<A extends readonly unknown[], R>(
   const prepare = (args: A): Entry<R> => {
     for (const i of donate) {
       if (!Number.isInteger(i) || i < 0 || i >= Math.max(args.length, 1)) {
-        throw new OptionError(`${name}: donate must name argument positions 0 … ${args.length - 1}, got ${i}.`);
+        throw new OptionError(
+          `${name}: donate must name argument positions 0 … ${args.length - 1}, got ${i}.`,
+        );
       }
     }
     const device = deviceOf(name, args);
@@ -70,7 +72,9 @@ export function compile<A extends readonly unknown[], R>(
     let entry = entries.get(id);
     if (entry === undefined) {
       const traced = withoutTapes(() => trace(device, f, args));
-      const donated = args.flatMap((a, i) => treeLeaves(a).map(() => donate.includes(i) && !device.checkNumerics));
+      const donated = args.flatMap((a, i) =>
+        treeLeaves(a).map(() => donate.includes(i) && !device.checkNumerics),
+      );
       const program = planProgram(traced.graph, donated);
       if (program.peakBytes > memoryBudget) {
         throw new MemoryError(
@@ -139,7 +143,7 @@ export function compile<A extends readonly unknown[], R>(
 function unscope(t: Tensor): void {
   const scopeHandles = state.scopes[state.scopes.length - 1];
   const i = scopeHandles?.lastIndexOf(t) ?? -1;
-  if (i >= 0) scopeHandles!.splice(i, 1);
+  if (i >= 0) scopeHandles.splice(i, 1);
 }
 
 /**
@@ -160,7 +164,9 @@ function deviceOf(name: string, args: readonly unknown[]): Device {
   for (const t of leaves) {
     t.use(name);
     if (t.device !== device) {
-      throw new DeviceError(`${name}: all tensors must live on one device, got ${device.name} and ${t.device.name}.`);
+      throw new DeviceError(
+        `${name}: all tensors must live on one device, got ${device.name} and ${t.device.name}.`,
+      );
     }
   }
   return device;
@@ -168,8 +174,10 @@ function deviceOf(name: string, args: readonly unknown[]): Device {
 
 /** Structure, shapes, element types and plain values of arguments. */
 function signature(args: readonly unknown[]): string {
-  return JSON.stringify(treeMap((t) => `\u0000${t.dtype}:${t.shape.join(',')}`, args), (_, v: unknown) =>
-    v === undefined ? '\u0000undefined' : typeof v === 'number' && !Number.isFinite(v) ? `\u0000${v}` : v,
+  return JSON.stringify(
+    treeMap((t) => `\u0000${t.dtype}:${t.shape.join(',')}`, args),
+    (_, v: unknown) =>
+      v === undefined ? '\u0000undefined' : typeof v === 'number' && !Number.isFinite(v) ? `\u0000${v}` : v,
   );
 }
 
@@ -183,4 +191,3 @@ export function explain<A extends readonly unknown[], R>(f: (...args: A) => R, .
     return reportOf(planProgram(traced.graph));
   });
 }
-

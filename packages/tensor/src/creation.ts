@@ -48,12 +48,20 @@ export function tensor(
   let own: Shape;
   let type: DType;
   if (ArrayBuffer.isView(data)) {
-    flat = data as unknown as ArrayLike<number>;
+    flat = data;
     own = [flat.length];
     type =
-      data instanceof Float64Array ? 'f64' : data instanceof Int32Array ? 'i32' : data instanceof Uint32Array ? 'u32' : 'f32';
+      data instanceof Float64Array
+        ? 'f64'
+        : data instanceof Int32Array
+          ? 'i32'
+          : data instanceof Uint32Array
+            ? 'u32'
+            : 'f32';
     if (!(data instanceof Float32Array) && type === 'f32' && dtype === undefined) {
-      throw new OptionError(`tensor: dtype must be given for a ${data.constructor.name}. Say for example { dtype: 'f32' }.`);
+      throw new OptionError(
+        `tensor: dtype must be given for a ${data.constructor.name}. Say for example { dtype: 'f32' }.`,
+      );
     }
   } else {
     const nested = fromNested(data as Nested);
@@ -65,9 +73,12 @@ export function tensor(
   const s = shape ?? own;
   checkShape('tensor', s);
   if (sizeOf(s) !== flat.length) {
-    throw new ShapeError(`tensor: the shape must hold all elements, got ${show(s)} (${sizeOf(s)}) for ${flat.length} numbers.`);
+    throw new ShapeError(
+      `tensor: the shape must hold all elements, got ${show(s)} (${sizeOf(s)}) for ${flat.length} numbers.`,
+    );
   }
-  if (state.trace !== null) return create(constantOp, { shape: [...s], dtype: d, data: convert(flat, d) }, device);
+  if (state.trace !== null)
+    return create(constantOp, { shape: [...s], dtype: d, data: convert(flat, d) }, device);
   const value = newValue(device, { shape: [...s], dtype: d }, null);
   const out = new Tensor(value);
   device.upload(value.storage, convert(flat, d));
@@ -76,9 +87,9 @@ export function tensor(
 
 function convert(flat: ArrayLike<number>, dtype: DType): TypedArray {
   const out = typedView(dtype, new ArrayBuffer(flat.length * bytesPerElement(dtype)), 0, flat.length);
-  if (dtype === 'f16') for (let i = 0; i < flat.length; i++) out[i] = toHalf(flat[i]!);
+  if (dtype === 'f16') for (let i = 0; i < flat.length; i++) out[i] = toHalf(flat[i]);
   else if (dtype === 'bool') for (let i = 0; i < flat.length; i++) out[i] = flat[i] !== 0 ? 1 : 0;
-  else out.set(flat as ArrayLike<number>);
+  else out.set(flat);
   return out;
 }
 
@@ -88,30 +99,54 @@ export function full(shape: Shape, value: number, { device, dtype = 'f32' }: Ten
   return create(fillOp, { shape: [...shape], dtype, value }, device);
 }
 /** Zeros. */
-export function zeros(shape: Shape, options: TensorOptions = {}): Tensor { return full(shape, 0, options); }
+export function zeros(shape: Shape, options: TensorOptions = {}): Tensor {
+  return full(shape, 0, options);
+}
 /** Ones. */
-export function ones(shape: Shape, options: TensorOptions = {}): Tensor { return full(shape, 1, options); }
+export function ones(shape: Shape, options: TensorOptions = {}): Tensor {
+  return full(shape, 1, options);
+}
 
 /** A constant with the shape, element type and device of x. */
 export function fullLike(x: Tensor, value: number): Tensor {
   return full(x.shape, value, { device: x.device, dtype: x.dtype });
 }
 /** Zeros like x. */
-export function zerosLike(x: Tensor): Tensor { return fullLike(x, 0); }
+export function zerosLike(x: Tensor): Tensor {
+  return fullLike(x, 0);
+}
 /** Ones like x. */
-export function onesLike(x: Tensor): Tensor { return fullLike(x, 1); }
+export function onesLike(x: Tensor): Tensor {
+  return fullLike(x, 1);
+}
 
 /** start, start + step, … below stop; `arange(n)` counts from 0. */
-export function arange(start: number, stop?: number, step: number = 1, { device, dtype = 'f32' }: TensorOptions = {}): Tensor {
+export function arange(
+  start: number,
+  stop?: number,
+  step: number = 1,
+  { device, dtype = 'f32' }: TensorOptions = {},
+): Tensor {
   const [from, to] = stop === undefined ? [0, start] : [start, stop];
   if (!Number.isFinite(from) || !Number.isFinite(to) || !Number.isFinite(step) || step === 0) {
-    throw new OptionError(`arange: start, stop and step must be finite and step other than 0, got ${from}, ${to}, ${step}.`);
+    throw new OptionError(
+      `arange: start, stop and step must be finite and step other than 0, got ${from}, ${to}, ${step}.`,
+    );
   }
-  return create(arangeOp, { start: from, step, count: Math.max(0, Math.ceil((to - from) / step)), dtype }, device);
+  return create(
+    arangeOp,
+    { start: from, step, count: Math.max(0, Math.ceil((to - from) / step)), dtype },
+    device,
+  );
 }
 
 /** n numbers from start to stop, both included. */
-export function linspace(start: number, stop: number, n: number, { device, dtype = 'f32' }: TensorOptions = {}): Tensor {
+export function linspace(
+  start: number,
+  stop: number,
+  n: number,
+  { device, dtype = 'f32' }: TensorOptions = {},
+): Tensor {
   if (!Number.isInteger(n) || n < 0) throw new OptionError(`linspace: n must be an integer ≥ 0, got ${n}.`);
   return create(arangeOp, { start, step: n > 1 ? (stop - start) / (n - 1) : 0, count: n, dtype }, device);
 }

@@ -84,7 +84,13 @@ export function pullback<T>(
 function gradTree<P>(params: P, leaves: readonly Tensor[], grads: readonly (Tensor | null)[]): P {
   return treeUnflatten(
     params,
-    leaves.map((t, i) => grads[i] ?? (isFloat(t.dtype) ? zerosLike(t) : create(fillOp, { shape: t.shape, dtype: 'f32', value: 0 }, t.device))),
+    leaves.map(
+      (t, i) =>
+        grads[i] ??
+        (isFloat(t.dtype)
+          ? zerosLike(t)
+          : create(fillOp, { shape: t.shape, dtype: 'f32', value: 0 }, t.device)),
+    ),
   );
 }
 
@@ -114,7 +120,7 @@ export function valueAndGrad<P, A extends readonly unknown[], R extends Tensor |
       },
       leaves,
       leaves.map((t) => isFloat(t.dtype)),
-      ([loss]) => [onesLike(loss!)],
+      ([loss]) => [onesLike(loss)],
     );
     return [rest, gradTree(params, leaves, grads)];
   });
@@ -125,7 +131,9 @@ function checkLoss(loss: unknown): asserts loss is Tensor {
     throw new GradError(`valueAndGrad: f must return a tensor or [tensor, aux], got ${typeof loss}.`);
   }
   if (loss.shape.length !== 0) {
-    throw new GradError(`valueAndGrad: loss must be a scalar, got ${show(loss.shape)}. Did you mean mean(loss)?`);
+    throw new GradError(
+      `valueAndGrad: loss must be a scalar, got ${show(loss.shape)}. Did you mean mean(loss)?`,
+    );
   }
   if (!isFloat(loss.dtype)) {
     throw new GradError(`valueAndGrad: loss must be a float, got ${loss.dtype}. Integers have no gradient.`);
@@ -170,12 +178,16 @@ export function vjp<I extends readonly unknown[], R>(
           typeof cotangents === 'function' ? (cotangents as (output: R) => R)(output) : cotangents,
         );
         if (cts.length !== outputs.length) {
-          throw new GradError(`vjp: one cotangent per output tensor is needed, got ${cts.length} for ${outputs.length}.`);
+          throw new GradError(
+            `vjp: one cotangent per output tensor is needed, got ${cts.length} for ${outputs.length}.`,
+          );
         }
         cts.forEach((c, i) => {
-          const o = outputs[i]!;
+          const o = outputs[i];
           if (c.shape.length !== o.shape.length || c.shape.some((d, k) => d !== o.shape[k])) {
-            throw new GradError(`vjp: cotangent ${i} must have its output's shape ${show(o.shape)}, got ${show(c.shape)}.`);
+            throw new GradError(
+              `vjp: cotangent ${i} must have its output's shape ${show(o.shape)}, got ${show(c.shape)}.`,
+            );
           }
         });
         return cts;
@@ -278,4 +290,3 @@ export function trace<A extends readonly unknown[], R>(
   );
   return traced!;
 }
-

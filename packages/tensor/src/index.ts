@@ -2,14 +2,45 @@ export { Tensor } from './tensor.js';
 export type { Nested } from './nested.js';
 export type { Aval, DType, Shape, TypedArray } from './engine/dtype.js';
 export type { TensorOptions } from './creation.js';
-export { arange, eye, full, fullLike, linspace, ones, onesLike, tensor, zeros, zerosLike } from './creation.js';
+export {
+  arange,
+  eye,
+  full,
+  fullLike,
+  linspace,
+  ones,
+  onesLike,
+  tensor,
+  zeros,
+  zerosLike,
+} from './creation.js';
 
 export { elu, gelu, geluTanh, logSigmoid, mish, relu, sigmoid, silu, softplus } from './ops/activations.js';
 export { add, clip, div, maximum, minimum, mod, mul, pow, sub } from './ops/arithmetic.js';
 export { cast } from './ops/cast.js';
 export {
-  abs, ceil, cos, erf, erfinv, exp, expm1, floor, isFinite, isNaN, log, log1p, neg, reciprocal, round, rsqrt, sign, sin,
-  sqrt, square, tan, tanh,
+  abs,
+  ceil,
+  cos,
+  erf,
+  erfinv,
+  exp,
+  expm1,
+  floor,
+  isFinite,
+  isNaN,
+  log,
+  log1p,
+  neg,
+  reciprocal,
+  round,
+  rsqrt,
+  sign,
+  sin,
+  sqrt,
+  square,
+  tan,
+  tanh,
 } from './ops/functions.js';
 export { and, eq, ge, gt, le, lt, ne, not, or, where } from './ops/logic.js';
 export type { Operand } from './ops/map.js';
@@ -17,8 +48,24 @@ export type { Axes, ReduceOptions } from './ops/reduce.js';
 export { all, any, argMax, argMin, max, mean, min, prod, sum, variance } from './ops/reduce.js';
 export { logSoftmax, logSumExp, softmax } from './ops/softmax.js';
 export {
-  at, broadcastTo, chunk, concat, contiguous, expandDims, flip, pad, repeat, reshape, slice, splitSizes, squeeze,
-  stack, swapAxes, transpose, tril, triu,
+  at,
+  broadcastTo,
+  chunk,
+  concat,
+  contiguous,
+  expandDims,
+  flip,
+  pad,
+  repeat,
+  reshape,
+  slice,
+  splitSizes,
+  squeeze,
+  stack,
+  swapAxes,
+  transpose,
+  tril,
+  triu,
 } from './ops/shape.js';
 export { gather, oneHot, scatterAdd, sliceAt, takeAlong, updateAt } from './ops/indexing.js';
 export { matmul } from './ops/matmul.js';
@@ -38,7 +85,15 @@ export { key } from './key.js';
 export type { Key } from './ops/keys.js';
 export { foldIn, split, threefry2x32 } from './ops/keys.js';
 export type { RandomOptions } from './ops/random.js';
-export { bernoulli, categorical, normal, permutation, randomInt, truncatedNormal, uniform } from './ops/random.js';
+export {
+  bernoulli,
+  categorical,
+  normal,
+  permutation,
+  randomInt,
+  truncatedNormal,
+  uniform,
+} from './ops/random.js';
 
 export type { ScanOptions } from './scan.js';
 export { scan } from './scan.js';
@@ -48,7 +103,16 @@ export { compile, explain } from './compile.js';
 export type { Plan, PlannedKernel } from './plan.js';
 export { keep, scope } from './scope.js';
 export type { Tree } from './tree.js';
-export { cloneTree, disposeTree, move, treeEntries, treeFromEntries, treeLeaves, treeMap, treeUnflatten } from './tree.js';
+export {
+  cloneTree,
+  disposeTree,
+  move,
+  treeEntries,
+  treeFromEntries,
+  treeLeaves,
+  treeMap,
+  treeUnflatten,
+} from './tree.js';
 
 export type { Device, DeviceCounters, DeviceMemory } from './device.js';
 export { cpu, defaultDevice, setDefaultDevice } from './devices.js';
@@ -64,8 +128,20 @@ export { create } from './creation.js';
 
 export type { SeqErrorCode } from './engine/errors.js';
 export {
-  DeviceError, DTypeError, FormatError, GradError, IndexError, MemoryError, NumericsError, OptionError, SeqError,
-  ShapeError, SpecError, StateError, TraceError, show,
+  DeviceError,
+  DTypeError,
+  FormatError,
+  GradError,
+  IndexError,
+  MemoryError,
+  NumericsError,
+  OptionError,
+  SeqError,
+  ShapeError,
+  SpecError,
+  StateError,
+  TraceError,
+  show,
 } from './engine/errors.js';
 
 export { gemm, gemmInto } from './cpu/gemm.js';

@@ -9,6 +9,7 @@ import type { Key } from './ops/keys.js';
  * @param seed  an integer between −2⁵³ and 2⁵³
  */
 export function key(seed: number, { device }: { device?: Device } = {}): Key {
-  if (!Number.isSafeInteger(seed)) throw new OptionError(`key: the seed must be a safe integer, got ${seed}.`);
+  if (!Number.isSafeInteger(seed))
+    throw new OptionError(`key: the seed must be a safe integer, got ${seed}.`);
   return tensor(Uint32Array.of(Math.floor(seed / 2 ** 32) >>> 0, seed >>> 0), { device });
 }

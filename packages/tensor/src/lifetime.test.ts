@@ -12,12 +12,14 @@ describe('lifetimes', () => {
       const x = s.ones([4], { device });
       stray = x.mul(3);
       const inner = s.scope(() => [x.add(1), x.add(2)]);
-      return { y: inner[0]!.add(stray) };
+      return { y: inner[0].add(stray) };
     });
     expect(device.memory().tensors).toBe(6); // y and what it still waits for: x, 3, 3x, 1, x + 1
     expect(await list(y.y)).toEqual([5, 5, 5, 5]);
     expect(device.memory()).toMatchObject({ tensors: 1, bytes: 16 });
-    expect(() => stray!.add(1)).toThrow('add: this tensor [4] was disposed. Return it from the scope that made it, or keep() it.');
+    expect(() => stray!.add(1)).toThrow(
+      'add: this tensor [4] was disposed. Return it from the scope that made it, or keep() it.',
+    );
     y.y.dispose();
     y.y.dispose();
     expect(device.memory()).toMatchObject({ tensors: 0, bytes: 0 });
@@ -36,7 +38,9 @@ describe('lifetimes', () => {
       expect(device.memory().bytes).toBe(4 + 32);
     }
     expect(device.memory().bytes).toBe(4);
-    expect(() => s.scope(async () => {})).toThrow('scope: the function must not be asynchronous. Await outside, and dispose() by hand there.');
+    expect(() => s.scope(async () => {})).toThrow(
+      'scope: the function must not be asynchronous. Await outside, and dispose() by hand there.',
+    );
   });
 
   test('results that nobody needs are never computed', async () => {
@@ -111,9 +115,20 @@ describe('numerics check', () => {
       device.flush();
       return y;
     });
-    await expect(eager.data()).rejects.toThrow(/^log: values must be finite, got NaN at element 1 of \[2\]\. Recorded at .*lifetime\.test\.ts:\d+:\d+\)?, step 12\./);
-    const f = s.compile((v: s.Tensor) => s.scan((h: s.Tensor, u: s.Tensor): [s.Tensor, null] => [h.sub(u).sqrt(), null], s.ones([], { device }), v)[0]);
-    expect(() => s.withStep(device, 'epoch 3', () => f(s.tensor([0, 2], { device })))).toThrow(/^sqrt: values must be finite, got NaN .*epoch 3/);
+    await expect(eager.data()).rejects.toThrow(
+      /^log: values must be finite, got NaN at element 1 of \[2\]\. Recorded at .*lifetime\.test\.ts:\d+:\d+\)?, step 12\./,
+    );
+    const f = s.compile(
+      (v: s.Tensor) =>
+        s.scan(
+          (h: s.Tensor, u: s.Tensor): [s.Tensor, null] => [h.sub(u).sqrt(), null],
+          s.ones([], { device }),
+          v,
+        )[0],
+    );
+    expect(() => s.withStep(device, 'epoch 3', () => f(s.tensor([0, 2], { device })))).toThrow(
+      /^sqrt: values must be finite, got NaN .*epoch 3/,
+    );
     expect(await s.tensor([-Infinity, 0], { device }).softmax().toArray()).toEqual([0, 1]);
   });
 });

@@ -7,7 +7,7 @@ export type Nested = number | boolean | readonly Nested[];
 export function toNested(data: ArrayLike<number>, shape: readonly number[]): Nested {
   let at = 0;
   const build = (axis: number): Nested =>
-    axis === shape.length ? data[at++]! : Array.from({ length: shape[axis]! }, () => build(axis + 1));
+    axis === shape.length ? data[at++] : Array.from({ length: shape[axis] }, () => build(axis + 1));
   return build(0);
 }
 
@@ -23,12 +23,16 @@ export function fromNested(data: Nested): { shape: number[]; flat: number[]; boo
   const walk = (d: Nested, axis: number): void => {
     if (Array.isArray(d)) {
       if (axis >= shape.length || d.length !== shape[axis]) {
-        throw new ShapeError(`tensor: nested arrays must be rectangular, got a row of ${d.length} where the shape is ${show(shape)} (axis ${axis}).`);
+        throw new ShapeError(
+          `tensor: nested arrays must be rectangular, got a row of ${d.length} where the shape is ${show(shape)} (axis ${axis}).`,
+        );
       }
       for (const e of d as readonly Nested[]) walk(e, axis + 1);
     } else {
       if (axis !== shape.length) {
-        throw new ShapeError(`tensor: nested arrays must be rectangular, got a number at depth ${axis} where the shape is ${show(shape)}.`);
+        throw new ShapeError(
+          `tensor: nested arrays must be rectangular, got a number at depth ${axis} where the shape is ${show(shape)}.`,
+        );
       }
       if (typeof d === 'boolean') bools++;
       flat.push(Number(d));

@@ -85,7 +85,7 @@ export function reportOf(program: Program): Plan {
 function bytesOf(i: Instruction, p: Program): number {
   let n = 0;
   for (const a of [...i.inputs, ...i.outputs]) {
-    const slot = p.slots[a.slot]!;
+    const slot = p.slots[a.slot];
     n += a.layout.shape.reduce((m, d) => m * d, 1) * (slot.length === 0 ? 0 : slot.bytes / slot.length);
   }
   return n;
@@ -103,11 +103,17 @@ function short(n: number): string {
 
 function describe(plan: Plan): string {
   const intensity = plan.bytesMoved === 0 ? 0 : plan.flops / plan.bytesMoved;
-  const rows = plan.kernels.map((k) => [k.op, `[${k.shape.join(', ')}]`, `×${k.count}`, short(k.flops), short(k.bytes)]);
+  const rows = plan.kernels.map((k) => [
+    k.op,
+    `[${k.shape.join(', ')}]`,
+    `×${k.count}`,
+    short(k.flops),
+    short(k.bytes),
+  ]);
   const head = ['kernel', 'result', 'runs', 'FLOPs', 'bytes'];
-  const width = head.map((h, c) => Math.max(h.length, ...rows.map((r) => r[c]!.length)));
+  const width = head.map((h, c) => Math.max(h.length, ...rows.map((r) => r[c].length)));
   const line = (r: readonly string[]): string =>
-    r.map((s, c) => (c < 2 ? s.padEnd(width[c]!) : s.padStart(width[c]!))).join('  ');
+    r.map((s, c) => (c < 2 ? s.padEnd(width[c]) : s.padStart(width[c]))).join('  ');
   return [
     line(head),
     ...rows.map(line),
@@ -120,9 +126,12 @@ function describe(plan: Plan): string {
 /** The largest temporaries of a program, for messages. */
 export function largest(program: Program, n: number = 3): string {
   return program.instructions
-    .flatMap((i) => i.outputs.map((o) => ({ i, slot: program.slots[o.slot]! })))
+    .flatMap((i) => i.outputs.map((o) => ({ i, slot: program.slots[o.slot] })))
     .sort((a, b) => b.slot.bytes - a.slot.bytes)
     .slice(0, n)
-    .map(({ i, slot }) => `${i.op.name} [${slot.aval.shape.join(', ')}] ${slot.bytes} bytes${i.node ? ` (${siteOf(i.node)})` : ''}`)
+    .map(
+      ({ i, slot }) =>
+        `${i.op.name} [${slot.aval.shape.join(', ')}] ${slot.bytes} bytes${i.node ? ` (${siteOf(i.node)})` : ''}`,
+    )
     .join('; ');
 }

@@ -43,7 +43,7 @@ export function diffLoop(loop: Loop, needs: readonly boolean[]): DiffLoop {
   const K = graph.inputs.length - C - X;
   const floats = (from: number, n: number, wanted: boolean): number[] =>
     Array.from({ length: n }, (_, i) => i).filter(
-      (i) => isFloat(graph.inputs[from + i]!.dtype) && (!wanted || needs[from + i]!),
+      (i) => isFloat(graph.inputs[from + i].dtype) && (!wanted || needs[from + i]),
     );
   const carries = floats(0, C, false);
   const slices = floats(C, X, true);
@@ -52,9 +52,9 @@ export function diffLoop(loop: Loop, needs: readonly boolean[]): DiffLoop {
 
   const t = new Trace(graph.device, state.trace);
   const inputs = graph.inputs.map((v) => t.placeholder(v));
-  const dCarries = carries.map((i) => t.placeholder(graph.outputs[i]!));
-  const dResults = results.map((i) => t.placeholder(graph.outputs[C + i]!));
-  const sums = constants.map((i) => t.placeholder(graph.inputs[C + X + i]!));
+  const dCarries = carries.map((i) => t.placeholder(graph.outputs[i]));
+  const dResults = results.map((i) => t.placeholder(graph.outputs[C + i]));
+  const sums = constants.map((i) => t.placeholder(graph.inputs[C + X + i]));
   const watched = [...carries, ...slices.map((i) => C + i), ...constants.map((i) => C + X + i)];
   let cut = 0;
   let outputs: Value[] = [];
@@ -70,15 +70,15 @@ export function diffLoop(loop: Loop, needs: readonly boolean[]): DiffLoop {
           outputs = outs.map((o) => t.own(o.use('scan')));
           cut = t.nodes.length;
           const cts: (Tensor | null)[] = outs.map(() => null);
-          carries.forEach((i, k) => (cts[i] = make(dCarries[k]!)));
-          results.forEach((i, k) => (cts[C + i] = make(dResults[k]!)));
+          carries.forEach((i, k) => (cts[i] = make(dCarries[k])));
+          results.forEach((i, k) => (cts[C + i] = make(dResults[k])));
           return cts;
         },
       );
-      const gradOf = (i: number): Tensor => pulled.grads[i] ?? zerosLike(make(inputs[i]!));
+      const gradOf = (i: number): Tensor => pulled.grads[i] ?? zerosLike(make(inputs[i]));
       const list = [
         ...carries.map(gradOf),
-        ...constants.map((i, k) => make(sums[k]!).add(gradOf(C + X + i))),
+        ...constants.map((i, k) => make(sums[k]).add(gradOf(C + X + i))),
         ...slices.map((i) => gradOf(C + i)),
       ];
       grads = list.map((g) => t.own(g.use('scan')));
@@ -91,7 +91,12 @@ export function diffLoop(loop: Loop, needs: readonly boolean[]): DiffLoop {
   return {
     loop,
     forward: closeGraph({ ...base, inputs, nodes: t.nodes.slice(0, cut), outputs: [...outputs, ...saved] }),
-    backward: { ...base, inputs: [...dCarries, ...sums, ...xs, ...saved, ...dResults, ...consts], nodes, outputs: grads },
+    backward: {
+      ...base,
+      inputs: [...dCarries, ...sums, ...xs, ...saved, ...dResults, ...consts],
+      nodes,
+      outputs: grads,
+    },
     carries,
     results,
     slices,
@@ -141,7 +146,7 @@ export function gradientLoop(
   const own = loop.graph.outputs.length;
   const saved = outputs.slice(own);
   if (cotangents.slice(own).some((c) => c !== null)) return again(inputs, cotangents, diff, applyLoop);
-  const ct = (i: number): Tensor => cotangents[i] ?? zerosLike(outputs[i]!);
+  const ct = (i: number): Tensor => cotangents[i] ?? zerosLike(outputs[i]);
   const like = (t: Tensor): Tensor => create(fillOp, { shape: t.shape, dtype: t.dtype, value: 0 }, t.device);
   const back = applyLoop(
     {
@@ -154,7 +159,7 @@ export function gradientLoop(
     },
     [
       ...diff.carries.map(ct),
-      ...diff.constants.map((i) => like(inputs[C + X + i]!)),
+      ...diff.constants.map((i) => like(inputs[C + X + i])),
       ...inputs.slice(C, C + X),
       ...saved,
       ...diff.results.map((i) => ct(C + i)),

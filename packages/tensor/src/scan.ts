@@ -32,12 +32,16 @@ export interface ScanAttrs extends LoopAttrs {
 export const scanOp: Op<ScanAttrs> = defineOp<ScanAttrs>({
   name: 'scan',
   infer(_, { graph, carries, length }) {
-    return graph.outputs.map((v, i): Aval => ({ shape: i < carries ? v.shape : [length, ...v.shape], dtype: v.dtype }));
+    return graph.outputs.map((v, i): Aval => ({
+      shape: i < carries ? v.shape : [length, ...v.shape],
+      dtype: v.dtype,
+    }));
   },
   scratch: (_, attrs) => loopScratch(attrs),
   cpu: runLoop,
   vjp: (call) => {
-    if (call.attrs.diff === null) throw new GradError('scan: the loop was recorded unwatched. This is a bug in the library.');
+    if (call.attrs.diff === null)
+      throw new GradError('scan: the loop was recorded unwatched. This is a bug in the library.');
     return gradientLoop(call, call.attrs.diff, applyLoop);
   },
   cost(_, __, { program, length }) {
@@ -71,7 +75,12 @@ export interface Loop {
 /** Records a loop; under a tape, one that keeps what its gradient needs. Answers with [carries, results]. */
 export function applyLoop(loop: Loop, inputs: readonly Tensor[]): Tensor[] {
   const values = inputs.map((t) => owned('scan', t));
-  const diff = isTracked(values) ? diffLoop(loop, values.map((v) => isFloat(v.dtype) && isTracked([v]))) : null;
+  const diff = isTracked(values)
+    ? diffLoop(
+        loop,
+        values.map((v) => isFloat(v.dtype) && isTracked([v])),
+      )
+    : null;
   const graph = diff?.forward ?? loop.graph;
   const donate = graph.inputs.map((_, i) => i < loop.carries);
   const attrs: ScanAttrs = { ...loop, graph, program: planProgram(graph, donate, loop.carries), diff };
@@ -116,7 +125,10 @@ export function scan<C, X, Y>(
     const T = loopLength(front, leaves, length, axis);
     const device = (front[0] ?? carries[0])?.device ?? defaultDevice();
     const slices = front.map((x) => sliceLike(x));
-    const traced = trace(device, (c: C, x: X) => checkCarry(carries, step(c, x)), [init, treeUnflatten(xs, slices)] as const);
+    const traced = trace(device, (c: C, x: X) => checkCarry(carries, step(c, x)), [
+      init,
+      treeUnflatten(xs, slices),
+    ] as const);
     const { graph, constants } = hoist(traced.graph, carries.length + leaves.length);
     const outputs = applyLoop(
       { graph, carries: carries.length, slices: leaves.length, length: T, reverse, checkpoint },
@@ -136,7 +148,9 @@ function fromFront(y: Tensor, axis: number): Tensor {
   const a = axis < 0 ? axis + y.shape.length : axis;
   if (a === 0) return y;
   if (a >= y.shape.length) {
-    throw new ShapeError(`scan: results must have at least ${a} axes to be stacked along axis ${axis}, got ${show(y.shape.slice(1))}.`);
+    throw new ShapeError(
+      `scan: results must have at least ${a} axes to be stacked along axis ${axis}, got ${show(y.shape.slice(1))}.`,
+    );
   }
   const perm = [...y.shape.keys()].slice(1);
   perm.splice(a, 0, 0);
@@ -149,14 +163,21 @@ function sliceLike(x: Tensor): Tensor {
   return x.scalar(0).broadcastTo(shape);
 }
 
-function loopLength(front: readonly Tensor[], leaves: readonly Tensor[], length: number | undefined, axis: number): number {
+function loopLength(
+  front: readonly Tensor[],
+  leaves: readonly Tensor[],
+  length: number | undefined,
+  axis: number,
+): number {
   const T = length ?? front[0]?.shape[0];
   if (T === undefined || !Number.isInteger(T) || T < 0) {
     throw new OptionError(`scan: length must be an integer ≥ 0 when xs has no tensors, got ${length}.`);
   }
   front.forEach((x, i) => {
     if (x.shape[0] !== T) {
-      throw new ShapeError(`scan: all xs must have ${T} positions along axis ${axis}, got ${show(leaves[i]!.shape)} (leaf ${i}).`);
+      throw new ShapeError(
+        `scan: all xs must have ${T} positions along axis ${axis}, got ${show(leaves[i].shape)} (leaf ${i}).`,
+      );
     }
   });
   return T;
@@ -168,11 +189,17 @@ function checkCarry<C, Y>(before: readonly Tensor[], result: readonly [C, Y]): r
   }
   const after = treeLeaves(result[0]);
   if (after.length !== before.length) {
-    throw new ShapeError(`scan: the carry must keep its structure, got ${after.length} tensors for ${before.length}.`);
+    throw new ShapeError(
+      `scan: the carry must keep its structure, got ${after.length} tensors for ${before.length}.`,
+    );
   }
   after.forEach((t, i) => {
-    const b = before[i]!;
-    if (t.dtype !== b.dtype || t.shape.length !== b.shape.length || t.shape.some((d, k) => d !== b.shape[k])) {
+    const b = before[i];
+    if (
+      t.dtype !== b.dtype ||
+      t.shape.length !== b.shape.length ||
+      t.shape.some((d, k) => d !== b.shape[k])
+    ) {
       throw new ShapeError(
         `scan: the carry must keep shapes and element types, leaf ${i} was ${b.dtype} ${show(b.shape)} and became ${t.dtype} ${show(t.shape)}.`,
       );
@@ -191,7 +218,7 @@ function hoist(graph: Graph, args: number): { graph: Graph; constants: Tensor[] 
   const outer = new Map<Value, Tensor>();
   const invariant = new Set<Value>();
   graph.captured.forEach((v, i) => {
-    const inner = graph.inputs[args + i]!;
+    const inner = graph.inputs[args + i];
     outer.set(inner, make(v));
     invariant.add(inner);
   });
@@ -214,4 +241,3 @@ function hoist(graph: Graph, args: number): { graph: Graph; constants: Tensor[] 
     constants: constants.map((v) => outer.get(v)!),
   };
 }
-

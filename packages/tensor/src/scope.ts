@@ -15,7 +15,9 @@ export function scope<T>(f: () => T): T {
     () => {
       const result = f();
       if (result instanceof Promise) {
-        throw new OptionError('scope: the function must not be asynchronous. Await outside, and dispose() by hand there.');
+        throw new OptionError(
+          'scope: the function must not be asynchronous. Await outside, and dispose() by hand there.',
+        );
       }
       return result;
     },

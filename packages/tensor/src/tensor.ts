@@ -158,9 +158,11 @@ export class Tensor {
   /** The only element. */
   async item(): Promise<number> {
     if (this.size !== 1) {
-      throw new ShapeError(`item: the tensor must have one element, got ${show(this.shape)}. Use data() or at().`);
+      throw new ShapeError(
+        `item: the tensor must have one element, got ${show(this.shape)}. Use data() or at().`,
+      );
     }
-    return (await this.data())[0]!;
+    return (await this.data())[0];
   }
 
   /** The elements as nested arrays; a number for a scalar. */
@@ -181,93 +183,263 @@ export class Tensor {
 
   // ---- operations: the functions of the same names --------------------------------------------------------------
 
-  add(b: Operand): Tensor { return A.add(this, b); }
-  sub(b: Operand): Tensor { return A.sub(this, b); }
-  mul(b: Operand): Tensor { return A.mul(this, b); }
-  div(b: Operand): Tensor { return A.div(this, b); }
-  pow(b: Operand): Tensor { return A.pow(this, b); }
-  mod(b: Operand): Tensor { return A.mod(this, b); }
-  maximum(b: Operand): Tensor { return A.maximum(this, b); }
-  minimum(b: Operand): Tensor { return A.minimum(this, b); }
-  eq(b: Operand): Tensor { return L.eq(this, b); }
-  ne(b: Operand): Tensor { return L.ne(this, b); }
-  lt(b: Operand): Tensor { return L.lt(this, b); }
-  le(b: Operand): Tensor { return L.le(this, b); }
-  gt(b: Operand): Tensor { return L.gt(this, b); }
-  ge(b: Operand): Tensor { return L.ge(this, b); }
-  and(b: Tensor): Tensor { return L.and(this, b); }
-  or(b: Tensor): Tensor { return L.or(this, b); }
-  not(): Tensor { return L.not(this); }
+  add(b: Operand): Tensor {
+    return A.add(this, b);
+  }
+  sub(b: Operand): Tensor {
+    return A.sub(this, b);
+  }
+  mul(b: Operand): Tensor {
+    return A.mul(this, b);
+  }
+  div(b: Operand): Tensor {
+    return A.div(this, b);
+  }
+  pow(b: Operand): Tensor {
+    return A.pow(this, b);
+  }
+  mod(b: Operand): Tensor {
+    return A.mod(this, b);
+  }
+  maximum(b: Operand): Tensor {
+    return A.maximum(this, b);
+  }
+  minimum(b: Operand): Tensor {
+    return A.minimum(this, b);
+  }
+  eq(b: Operand): Tensor {
+    return L.eq(this, b);
+  }
+  ne(b: Operand): Tensor {
+    return L.ne(this, b);
+  }
+  lt(b: Operand): Tensor {
+    return L.lt(this, b);
+  }
+  le(b: Operand): Tensor {
+    return L.le(this, b);
+  }
+  gt(b: Operand): Tensor {
+    return L.gt(this, b);
+  }
+  ge(b: Operand): Tensor {
+    return L.ge(this, b);
+  }
+  and(b: Tensor): Tensor {
+    return L.and(this, b);
+  }
+  or(b: Tensor): Tensor {
+    return L.or(this, b);
+  }
+  not(): Tensor {
+    return L.not(this);
+  }
   /** This tensor is the condition. */
-  where(a: Operand, b: Operand): Tensor { return L.where(this, a, b); }
-  neg(): Tensor { return E.neg(this); }
-  abs(): Tensor { return E.abs(this); }
-  sign(): Tensor { return E.sign(this); }
-  floor(): Tensor { return E.floor(this); }
-  ceil(): Tensor { return E.ceil(this); }
-  round(): Tensor { return E.round(this); }
-  square(): Tensor { return E.square(this); }
-  reciprocal(): Tensor { return E.reciprocal(this); }
-  sqrt(): Tensor { return E.sqrt(this); }
-  rsqrt(): Tensor { return E.rsqrt(this); }
-  exp(): Tensor { return E.exp(this); }
-  expm1(): Tensor { return E.expm1(this); }
-  log(): Tensor { return E.log(this); }
-  log1p(): Tensor { return E.log1p(this); }
-  sin(): Tensor { return E.sin(this); }
-  cos(): Tensor { return E.cos(this); }
-  tan(): Tensor { return E.tan(this); }
-  tanh(): Tensor { return E.tanh(this); }
-  sigmoid(): Tensor { return F.sigmoid(this); }
-  erf(): Tensor { return E.erf(this); }
-  erfinv(): Tensor { return E.erfinv(this); }
-  relu(): Tensor { return F.relu(this); }
-  softplus(): Tensor { return F.softplus(this); }
-  logSigmoid(): Tensor { return F.logSigmoid(this); }
-  silu(): Tensor { return F.silu(this); }
-  gelu(): Tensor { return F.gelu(this); }
-  geluTanh(): Tensor { return F.geluTanh(this); }
-  elu(): Tensor { return F.elu(this); }
-  mish(): Tensor { return F.mish(this); }
-  isNaN(): Tensor { return E.isNaN(this); }
-  isFinite(): Tensor { return E.isFinite(this); }
-  clip(low: number, high: number): Tensor { return A.clip(this, low, high); }
-  cast(dtype: DType): Tensor { return cast(this, dtype); }
+  where(a: Operand, b: Operand): Tensor {
+    return L.where(this, a, b);
+  }
+  neg(): Tensor {
+    return E.neg(this);
+  }
+  abs(): Tensor {
+    return E.abs(this);
+  }
+  sign(): Tensor {
+    return E.sign(this);
+  }
+  floor(): Tensor {
+    return E.floor(this);
+  }
+  ceil(): Tensor {
+    return E.ceil(this);
+  }
+  round(): Tensor {
+    return E.round(this);
+  }
+  square(): Tensor {
+    return E.square(this);
+  }
+  reciprocal(): Tensor {
+    return E.reciprocal(this);
+  }
+  sqrt(): Tensor {
+    return E.sqrt(this);
+  }
+  rsqrt(): Tensor {
+    return E.rsqrt(this);
+  }
+  exp(): Tensor {
+    return E.exp(this);
+  }
+  expm1(): Tensor {
+    return E.expm1(this);
+  }
+  log(): Tensor {
+    return E.log(this);
+  }
+  log1p(): Tensor {
+    return E.log1p(this);
+  }
+  sin(): Tensor {
+    return E.sin(this);
+  }
+  cos(): Tensor {
+    return E.cos(this);
+  }
+  tan(): Tensor {
+    return E.tan(this);
+  }
+  tanh(): Tensor {
+    return E.tanh(this);
+  }
+  sigmoid(): Tensor {
+    return F.sigmoid(this);
+  }
+  erf(): Tensor {
+    return E.erf(this);
+  }
+  erfinv(): Tensor {
+    return E.erfinv(this);
+  }
+  relu(): Tensor {
+    return F.relu(this);
+  }
+  softplus(): Tensor {
+    return F.softplus(this);
+  }
+  logSigmoid(): Tensor {
+    return F.logSigmoid(this);
+  }
+  silu(): Tensor {
+    return F.silu(this);
+  }
+  gelu(): Tensor {
+    return F.gelu(this);
+  }
+  geluTanh(): Tensor {
+    return F.geluTanh(this);
+  }
+  elu(): Tensor {
+    return F.elu(this);
+  }
+  mish(): Tensor {
+    return F.mish(this);
+  }
+  isNaN(): Tensor {
+    return E.isNaN(this);
+  }
+  isFinite(): Tensor {
+    return E.isFinite(this);
+  }
+  clip(low: number, high: number): Tensor {
+    return A.clip(this, low, high);
+  }
+  cast(dtype: DType): Tensor {
+    return cast(this, dtype);
+  }
 
-  sum(axes?: Axes, o?: ReduceOptions): Tensor { return R.sum(this, axes, o); }
-  mean(axes?: Axes, o?: ReduceOptions): Tensor { return R.mean(this, axes, o); }
-  max(axes?: Axes, o?: ReduceOptions): Tensor { return R.max(this, axes, o); }
-  min(axes?: Axes, o?: ReduceOptions): Tensor { return R.min(this, axes, o); }
-  prod(axes?: Axes, o?: ReduceOptions): Tensor { return R.prod(this, axes, o); }
-  variance(axes?: Axes, o?: ReduceOptions): Tensor { return R.variance(this, axes, o); }
-  any(axes?: Axes, o?: ReduceOptions): Tensor { return R.any(this, axes, o); }
-  all(axes?: Axes, o?: ReduceOptions): Tensor { return R.all(this, axes, o); }
-  argMax(axis?: number): Tensor { return R.argMax(this, axis); }
-  argMin(axis?: number): Tensor { return R.argMin(this, axis); }
-  sumTo(shape: Shape): Tensor { return R.sumTo(this, shape); }
-  logSumExp(axes?: Axes, o?: ReduceOptions): Tensor { return X.logSumExp(this, axes, o); }
-  cumsum(axis?: number, o?: CumsumOptions): Tensor { return cumsum(this, axis, o); }
-  softmax(axis?: number): Tensor { return X.softmax(this, axis); }
-  logSoftmax(axis?: number): Tensor { return X.logSoftmax(this, axis); }
+  sum(axes?: Axes, o?: ReduceOptions): Tensor {
+    return R.sum(this, axes, o);
+  }
+  mean(axes?: Axes, o?: ReduceOptions): Tensor {
+    return R.mean(this, axes, o);
+  }
+  max(axes?: Axes, o?: ReduceOptions): Tensor {
+    return R.max(this, axes, o);
+  }
+  min(axes?: Axes, o?: ReduceOptions): Tensor {
+    return R.min(this, axes, o);
+  }
+  prod(axes?: Axes, o?: ReduceOptions): Tensor {
+    return R.prod(this, axes, o);
+  }
+  variance(axes?: Axes, o?: ReduceOptions): Tensor {
+    return R.variance(this, axes, o);
+  }
+  any(axes?: Axes, o?: ReduceOptions): Tensor {
+    return R.any(this, axes, o);
+  }
+  all(axes?: Axes, o?: ReduceOptions): Tensor {
+    return R.all(this, axes, o);
+  }
+  argMax(axis?: number): Tensor {
+    return R.argMax(this, axis);
+  }
+  argMin(axis?: number): Tensor {
+    return R.argMin(this, axis);
+  }
+  sumTo(shape: Shape): Tensor {
+    return R.sumTo(this, shape);
+  }
+  logSumExp(axes?: Axes, o?: ReduceOptions): Tensor {
+    return X.logSumExp(this, axes, o);
+  }
+  cumsum(axis?: number, o?: CumsumOptions): Tensor {
+    return cumsum(this, axis, o);
+  }
+  softmax(axis?: number): Tensor {
+    return X.softmax(this, axis);
+  }
+  logSoftmax(axis?: number): Tensor {
+    return X.logSoftmax(this, axis);
+  }
 
-  reshape(shape: Shape): Tensor { return S.reshape(this, shape); }
-  transpose(perm?: readonly number[]): Tensor { return S.transpose(this, perm); }
-  swapAxes(a: number, b: number): Tensor { return S.swapAxes(this, a, b); }
-  expandDims(axis: number): Tensor { return S.expandDims(this, axis); }
-  squeeze(axis: number): Tensor { return S.squeeze(this, axis); }
-  broadcastTo(shape: Shape): Tensor { return S.broadcastTo(this, shape); }
-  slice(axis: number, start: number, stop?: number, step?: number): Tensor { return S.slice(this, axis, start, stop, step); }
-  at(index: number, axis?: number): Tensor { return S.at(this, index, axis); }
-  flip(axis: number): Tensor { return S.flip(this, axis); }
-  chunk(n: number, axis?: number): Tensor[] { return S.chunk(this, n, axis); }
-  pad(axis: number, before: number, after: number, value?: number): Tensor { return S.pad(this, axis, before, after, value); }
-  tril(k?: number): Tensor { return S.tril(this, k); }
-  triu(k?: number): Tensor { return S.triu(this, k); }
-  contiguous(): Tensor { return S.contiguous(this); }
-  repeat(n: number, axis: number): Tensor { return S.repeat(this, n, axis); }
+  reshape(shape: Shape): Tensor {
+    return S.reshape(this, shape);
+  }
+  transpose(perm?: readonly number[]): Tensor {
+    return S.transpose(this, perm);
+  }
+  swapAxes(a: number, b: number): Tensor {
+    return S.swapAxes(this, a, b);
+  }
+  expandDims(axis: number): Tensor {
+    return S.expandDims(this, axis);
+  }
+  squeeze(axis: number): Tensor {
+    return S.squeeze(this, axis);
+  }
+  broadcastTo(shape: Shape): Tensor {
+    return S.broadcastTo(this, shape);
+  }
+  slice(axis: number, start: number, stop?: number, step?: number): Tensor {
+    return S.slice(this, axis, start, stop, step);
+  }
+  at(index: number, axis?: number): Tensor {
+    return S.at(this, index, axis);
+  }
+  flip(axis: number): Tensor {
+    return S.flip(this, axis);
+  }
+  chunk(n: number, axis?: number): Tensor[] {
+    return S.chunk(this, n, axis);
+  }
+  pad(axis: number, before: number, after: number, value?: number): Tensor {
+    return S.pad(this, axis, before, after, value);
+  }
+  tril(k?: number): Tensor {
+    return S.tril(this, k);
+  }
+  triu(k?: number): Tensor {
+    return S.triu(this, k);
+  }
+  contiguous(): Tensor {
+    return S.contiguous(this);
+  }
+  repeat(n: number, axis: number): Tensor {
+    return S.repeat(this, n, axis);
+  }
 
-  matmul(b: Tensor): Tensor { return matmul(this, b); }
-  gather(indices: Tensor, axis?: number): Tensor { return I.gather(this, indices, axis); }
-  takeAlong(indices: Tensor, axis?: number): Tensor { return I.takeAlong(this, indices, axis); }
-  scatterAdd(indices: Tensor, updates: Tensor, axis?: number): Tensor { return I.scatterAdd(this, indices, updates, axis); }
+  matmul(b: Tensor): Tensor {
+    return matmul(this, b);
+  }
+  gather(indices: Tensor, axis?: number): Tensor {
+    return I.gather(this, indices, axis);
+  }
+  takeAlong(indices: Tensor, axis?: number): Tensor {
+    return I.takeAlong(this, indices, axis);
+  }
+  scatterAdd(indices: Tensor, updates: Tensor, axis?: number): Tensor {
+    return I.scatterAdd(this, indices, updates, axis);
+  }
 }

@@ -14,7 +14,11 @@ export function numbers(n: number, seed: number = 1): number[] {
 /** An f64 tensor of such numbers, mapped by `f`. */
 export function sample(
   shape: readonly number[],
-  { seed = 1, map = (v) => v, device }: { seed?: number; map?: (v: number) => number; device?: CpuDevice } = {},
+  {
+    seed = 1,
+    map = (v) => v,
+    device,
+  }: { seed?: number; map?: (v: number) => number; device?: CpuDevice } = {},
 ): Tensor {
   const n = shape.reduce((p, d) => p * d, 1);
   return tensor(numbers(n, seed).map(map), { shape, dtype: 'f64', device: device ?? cpu() });
@@ -25,11 +29,16 @@ export async function list(t: Tensor): Promise<number[]> {
 }
 
 /** Fails unless the two lists agree within an absolute and relative tolerance. */
-export function expectClose(got: ArrayLike<number>, want: ArrayLike<number>, tolerance: number, what: string = ''): void {
+export function expectClose(
+  got: ArrayLike<number>,
+  want: ArrayLike<number>,
+  tolerance: number,
+  what: string = '',
+): void {
   expect(got.length, `${what} length`).toBe(want.length);
   for (let i = 0; i < want.length; i++) {
-    const w = want[i]!;
-    const g = got[i]!;
+    const w = want[i];
+    const g = got[i];
     if (Object.is(g, w) || g === w) continue;
     const error = Math.abs(g - w) / Math.max(1, Math.abs(w));
     expect(error, `${what}[${i}]: got ${g}, want ${w}`).toBeLessThanOrEqual(tolerance);
@@ -54,7 +63,9 @@ export async function checkGradients(
   const pulled = (xs: readonly Tensor[]): Tensor => {
     const [, grads] = valueAndGrad((ys: readonly Tensor[]) => loss(ys), xs);
     return grads
-      .map((g, i) => g.mul(tensor(numbers(g.size, 99 + i), { shape: g.shape, dtype: 'f64', device: g.device })).sum())
+      .map((g, i) =>
+        g.mul(tensor(numbers(g.size, 99 + i), { shape: g.shape, dtype: 'f64', device: g.device })).sum(),
+      )
       .reduce((a, b) => a.add(b));
   };
   await compare(pulled, inputs, h, Math.max(tolerance, 1e-6), 'second');
@@ -69,14 +80,14 @@ async function compare(
 ): Promise<void> {
   const [, grads] = valueAndGrad((xs: readonly Tensor[]) => loss(xs), inputs);
   for (let k = 0; k < inputs.length; k++) {
-    const base = await list(inputs[k]!);
-    const got = await list(grads[k]!);
+    const base = await list(inputs[k]);
+    const got = await list(grads[k]);
     const want = await Promise.all(
       base.map(async (v, i) => {
         const at = async (d: number): Promise<number> => {
           const moved = base.slice();
           moved[i] = v + d;
-          const x = tensor(moved, { shape: inputs[k]!.shape, dtype: 'f64', device: inputs[k]!.device });
+          const x = tensor(moved, { shape: inputs[k].shape, dtype: 'f64', device: inputs[k].device });
           return loss(inputs.map((y, j) => (j === k ? x : y))).item();
         };
         return ((await at(h)) - (await at(-h))) / (2 * h);
@@ -85,4 +96,3 @@ async function compare(
     expectClose(got, want, tolerance, `${what} derivative by input ${k}`);
   }
 }
-

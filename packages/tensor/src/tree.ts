@@ -23,10 +23,20 @@ export function treeMap<T extends Tree>(
   const walk = (node: unknown, others: unknown[]): unknown => {
     if (node instanceof Tensor) return f(node, ...(others as Tensor[]));
     if (!isBranch(node)) return node;
-    if (Array.isArray(node)) return node.map((n, i) => walk(n, others.map((o) => (o as unknown[])[i])));
+    if (Array.isArray(node))
+      return node.map((n, i) =>
+        walk(
+          n,
+          others.map((o) => (o as unknown[])[i]),
+        ),
+      );
     const branch = node as Record<string, unknown>;
     const out: Record<string, unknown> = {};
-    for (const k of Object.keys(branch)) out[k] = walk(branch[k], others.map((o) => (o as Record<string, unknown>)[k]));
+    for (const k of Object.keys(branch))
+      out[k] = walk(
+        branch[k],
+        others.map((o) => (o as Record<string, unknown>)[k]),
+      );
     return out;
   };
   return walk(tree, rest) as T;
@@ -53,7 +63,7 @@ export function treeLeaves(tree: Tree): Tensor[] {
 /** A tree like `like` with the tensors of `leaves`, in order. */
 export function treeUnflatten<T extends Tree>(like: T, leaves: readonly Tensor[]): T {
   let i = 0;
-  return treeMap(() => leaves[i++]!, like);
+  return treeMap(() => leaves[i++], like);
 }
 
 /**
@@ -65,8 +75,13 @@ export function treeFromEntries<T extends Tree>(like: T, entries: ReadonlyMap<st
   const wanted = treeEntries(like);
   for (const [path, t] of wanted) {
     const got = entries.get(path);
-    if (got === undefined) throw new FormatError(`treeFromEntries: "${path}" is missing. The data belongs to another model.`);
-    if (got.dtype !== t.dtype || got.shape.length !== t.shape.length || got.shape.some((d, i) => d !== t.shape[i])) {
+    if (got === undefined)
+      throw new FormatError(`treeFromEntries: "${path}" is missing. The data belongs to another model.`);
+    if (
+      got.dtype !== t.dtype ||
+      got.shape.length !== t.shape.length ||
+      got.shape.some((d, i) => d !== t.shape[i])
+    ) {
       throw new FormatError(
         `treeFromEntries: "${path}" must be ${t.dtype} ${show(t.shape)}, got ${got.dtype} ${show(got.shape)}. The data belongs to another model.`,
       );
@@ -75,9 +90,14 @@ export function treeFromEntries<T extends Tree>(like: T, entries: ReadonlyMap<st
   if (entries.size !== wanted.length) {
     const names = new Set(wanted.map(([p]) => p));
     const extra = [...entries.keys()].filter((p) => !names.has(p));
-    throw new FormatError(`treeFromEntries: "${extra[0]}" is not part of the model (${extra.length} such). The data belongs to another model.`);
+    throw new FormatError(
+      `treeFromEntries: "${extra[0]}" is not part of the model (${extra.length} such). The data belongs to another model.`,
+    );
   }
-  return treeUnflatten(like, wanted.map(([p]) => entries.get(p)!));
+  return treeUnflatten(
+    like,
+    wanted.map(([p]) => entries.get(p)!),
+  );
 }
 
 /** Disposes every tensor of a tree. */

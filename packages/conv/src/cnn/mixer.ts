@@ -107,12 +107,9 @@ export function cnn({
       });
       return { layers };
     },
-    initState: (B, o = {}) => {
-      const place = { ...(o.device && { device: o.device }), ...(o.dtype && { dtype: o.dtype }) };
-      return {
-        inputs: dilations.map((dilation) => causalConvState(B, C, { convWidth: W, dilation }, place)),
-      };
-    },
+    initState: (B, o) => ({
+      inputs: dilations.map((dilation) => causalConvState(B, C, { convWidth: W, dilation }, o)),
+    }),
     forward: (params, x, { resets } = {}) =>
       stack(params, x, (h, layer, l) =>
         convolve(h, layer, { dilation: dilations[l], groups, ...(resets && { resets }) }),

@@ -39,7 +39,7 @@ export class BoundProgram {
     this.#inputs = program.inputs.map(external);
     this.#outputs = program.outputs.map(external);
     const view = (arg: Arg): CpuView => {
-      const slot = program.slots[arg.slot]!;
+      const slot = program.slots[arg.slot];
       const { shape, strides, offset } = arg.layout;
       if (slot.home.kind === 'arena') {
         const data = typedView(slot.aval.dtype, memory, byteOffset + slot.home.offset, slot.length);
@@ -47,12 +47,12 @@ export class BoundProgram {
       }
       const v: CpuView = { data: noScratch, offset, shape, strides };
       const list = slot.home.kind === 'input' ? this.#inputs : this.#outputs;
-      list[slot.home.index]!.views.push({ view: v, offset });
+      list[slot.home.index].views.push({ view: v, offset });
       return v;
     };
     this.#steps = program.instructions.map((instruction) => {
       const s = instruction.scratch;
-      const scratch = s === -1 ? null : program.slots[s]!;
+      const scratch = s === -1 ? null : program.slots[s];
       return {
         instruction,
         call: {
@@ -72,12 +72,12 @@ export class BoundProgram {
 
   /** Points an argument at elements from `offset` of an array. */
   setInput(index: number, data: TypedArray, offset: number): void {
-    point(this.#inputs[index]!, data, offset);
+    point(this.#inputs[index], data, offset);
   }
 
   /** Points a result at elements from `offset` of an array. */
   setOutput(index: number, data: TypedArray, offset: number): void {
-    point(this.#outputs[index]!, data, offset);
+    point(this.#outputs[index], data, offset);
   }
 
   run(): void {
@@ -88,7 +88,13 @@ export class BoundProgram {
     const avals = this.program.slots;
     for (const { instruction, call } of this.#steps) {
       if (context.checkNumerics) {
-        runKernel(instruction.op, call, instruction.outputs.map((a) => avals[a.slot]!.aval), instruction.node, context);
+        runKernel(
+          instruction.op,
+          call,
+          instruction.outputs.map((a) => avals[a.slot].aval),
+          instruction.node,
+          context,
+        );
       } else runKernel(instruction.op, call, [], instruction.node, context);
     }
   }

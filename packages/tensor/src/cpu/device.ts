@@ -10,7 +10,8 @@ import { newValue } from '../engine/value.js';
 import { copyInto } from '../ops/shape.js';
 import { BoundProgram } from './bound.js';
 import { runKernel } from './kernel.js';
-import { CpuBuffer, CpuPool } from './memory.js';
+import type { CpuBuffer } from './memory.js';
+import { CpuPool } from './memory.js';
 
 /** Options of a CPU device; the defaults are those of `cpu()`. */
 export interface CpuOptions {
@@ -43,7 +44,14 @@ export class CpuDevice implements Device {
   readonly checkNumerics: boolean;
   readonly referencesOnly: boolean;
   readonly poison: boolean;
-  readonly counters: DeviceCounters = { kernels: 0, plans: 0, replays: 0, flushes: 0, allocations: 0, reads: 0 };
+  readonly counters: DeviceCounters = {
+    kernels: 0,
+    plans: 0,
+    replays: 0,
+    flushes: 0,
+    allocations: 0,
+    reads: 0,
+  };
   step: string | null = null;
   readonly #pool: CpuPool;
   #pending: Node[] = [];
@@ -52,7 +60,13 @@ export class CpuDevice implements Device {
   /** The first error of gathered work that nobody has been told of. */
   #late: unknown = null;
 
-  constructor({ name = 'cpu', checkNumerics = false, poison = false, references = false, poolBytes = 256 * 2 ** 20 }: CpuOptions = {}) {
+  constructor({
+    name = 'cpu',
+    checkNumerics = false,
+    poison = false,
+    references = false,
+    poolBytes = 256 * 2 ** 20,
+  }: CpuOptions = {}) {
     this.name = name;
     this.checkNumerics = checkNumerics;
     this.referencesOnly = references;
@@ -184,7 +198,7 @@ export class CpuDevice implements Device {
 
   /** Memory of an operand that dies here and that the op may overwrite. */
   #inplace(node: Node, output: number): CpuBuffer | null {
-    const out = node.outputs[output]!;
+    const out = node.outputs[output];
     for (const [o, i] of inplacePairs(node.op)) {
       const v = node.inputs[i];
       if (v === undefined || o !== output) continue;
@@ -228,7 +242,7 @@ export class CpuDevice implements Device {
 
 function rowMajor(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length);
-  for (let i = shape.length - 1, n = 1; i >= 0; n *= shape[i--]!) strides[i] = n;
+  for (let i = shape.length - 1, n = 1; i >= 0; n *= shape[i--]) strides[i] = n;
   return strides;
 }
 
@@ -277,10 +291,10 @@ class CpuExecutable implements Executable {
     device.counters.kernels += bound.kernels;
     return program.outputs.map((aval, i) => {
       const value = newValue(device, aval, null);
-      const from = program.donated[i]!;
+      const from = program.donated[i];
       if (from === -1) value.storage.buffer = buffers[i]!;
       else {
-        const s = inputs[from]!.storage;
+        const s = inputs[from].storage;
         value.storage.buffer = s.buffer;
         s.buffer = null;
       }

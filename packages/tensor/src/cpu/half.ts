@@ -4,7 +4,7 @@ const u32Bits = new Uint32Array(f32Bits.buffer);
 /** Half-precision bits nearest to a number, ties to even, overflow to infinity. */
 export function toHalf(value: number): number {
   f32Bits[0] = value;
-  const bits = u32Bits[0]!;
+  const bits = u32Bits[0];
   const sign = (bits >>> 16) & 0x8000;
   const exponent = (bits >>> 23) & 0xff;
   let mantissa = bits & 0x7fffff;

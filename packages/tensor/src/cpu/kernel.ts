@@ -36,13 +36,19 @@ function atStep({ step }: KernelContext): string {
   return step === null ? '' : `, ${step}`;
 }
 
-function check(op: Op, call: CpuCall<unknown>, outputs: readonly Aval[], node: Node | null, context: KernelContext): void {
+function check(
+  op: Op,
+  call: CpuCall<unknown>,
+  outputs: readonly Aval[],
+  node: Node | null,
+  context: KernelContext,
+): void {
   outputs.forEach((aval, k) => {
     if (!isFloat(aval.dtype) || aval.dtype === 'f16') return;
-    const { data, offset } = call.outputs[k]!;
+    const { data, offset } = call.outputs[k];
     const n = sizeOf(aval.shape);
     for (let i = 0; i < n; i++) {
-      const v = data[offset + i]!;
+      const v = data[offset + i];
       if (v === v && v !== Infinity) continue;
       throw new NumericsError(
         `${op.name}: values must be finite, got ${v} at element ${i} of ${show(aval.shape)}. ` +

@@ -20,14 +20,23 @@ export class CpuBuffer implements DeviceBuffer {
   as(dtype: DType): TypedArray {
     if (this.#dtype !== dtype) {
       this.#dtype = dtype;
-      this.#view = typedView(dtype, this.memory, 0, Math.floor(this.memory.byteLength / bytesPerElement(dtype)));
+      this.#view = typedView(
+        dtype,
+        this.memory,
+        0,
+        Math.floor(this.memory.byteLength / bytesPerElement(dtype)),
+      );
     }
     return this.#view!;
   }
 }
 
 /** Fills memory with bits that are NaN as f32 and f64 and far out of range as an index. */
-export function poison(memory: ArrayBufferLike, byteOffset: number = 0, bytes: number = memory.byteLength): void {
+export function poison(
+  memory: ArrayBufferLike,
+  byteOffset: number = 0,
+  bytes: number = memory.byteLength,
+): void {
   const words = Math.floor(bytes / 4);
   new Uint32Array(memory, byteOffset, words).fill(0x7fffffff);
   new Uint8Array(memory, byteOffset + words * 4, bytes - words * 4).fill(0x7f);

@@ -17,17 +17,17 @@ export function planRows(shape: readonly number[], strides: readonly (readonly n
   const sizes: number[] = [];
   const merged: number[][] = strides.map(() => []);
   for (let i = shape.length - 1; i >= 0; i--) {
-    const d = shape[i]!;
+    const d = shape[i];
     if (d === 1) continue;
     const last = sizes.length - 1;
-    if (last >= 0 && strides.every((s, k) => s[i] === merged[k]![last]! * sizes[last]!)) {
-      sizes[last]! *= d;
+    if (last >= 0 && strides.every((s, k) => s[i] === merged[k][last] * sizes[last])) {
+      sizes[last] *= d;
       continue;
     }
     sizes.push(d);
-    strides.forEach((s, k) => merged[k]!.push(s[i]!));
+    strides.forEach((s, k) => merged[k].push(s[i]));
   }
-  const n = sizes.length === 0 ? (shape.some((d) => d === 0) ? 0 : 1) : sizes[0]!;
+  const n = sizes.length === 0 ? (shape.some((d) => d === 0) ? 0 : 1) : sizes[0];
   return {
     n,
     step: merged.map((m) => m[0] ?? 1),
@@ -40,7 +40,7 @@ export function planRows(shape: readonly number[], strides: readonly (readonly n
 export function broadcastStrides(view: CpuView, shape: readonly number[]): number[] {
   const lead = shape.length - view.shape.length;
   return shape.map((d, i) =>
-    i < lead || (view.shape[i - lead] === 1 && d !== 1) ? 0 : view.strides[i - lead]!,
+    i < lead || (view.shape[i - lead] === 1 && d !== 1) ? 0 : view.strides[i - lead],
   );
 }
 
@@ -48,7 +48,7 @@ export function broadcastStrides(view: CpuView, shape: readonly number[]): numbe
 export function rowsOf(call: CpuCall<unknown>): RowPlan {
   const memo = call.memo as { value?: RowPlan };
   if (memo.value === undefined) {
-    const out = call.outputs[0]!;
+    const out = call.outputs[0];
     memo.value = planRows(out.shape, [
       out.strides,
       ...call.inputs.map((v) => broadcastStrides(v, out.shape)),
@@ -80,16 +80,16 @@ export function eachRow(
     visit(p0, p1, p2, p3);
     let axis = rank - 1;
     for (;;) {
-      p0 += s0[axis]!;
-      p1 += s1[axis]!;
-      p2 += s2[axis]!;
-      p3 += s3[axis]!;
-      if (++index[axis]! < outer[axis]!) break;
-      const d = outer[axis]!;
-      p0 -= s0[axis]! * d;
-      p1 -= s1[axis]! * d;
-      p2 -= s2[axis]! * d;
-      p3 -= s3[axis]! * d;
+      p0 += s0[axis];
+      p1 += s1[axis];
+      p2 += s2[axis];
+      p3 += s3[axis];
+      if (++index[axis] < outer[axis]) break;
+      const d = outer[axis];
+      p0 -= s0[axis] * d;
+      p1 -= s1[axis] * d;
+      p2 -= s2[axis] * d;
+      p3 -= s3[axis] * d;
       index[axis] = 0;
       if (--axis < 0) return;
     }

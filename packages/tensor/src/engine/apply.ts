@@ -17,7 +17,7 @@ import type { Node, Value } from './value.js';
  * @throws what `op.infer` throws; StateError for dead handles; DeviceError for tensors of two devices.
  */
 export function apply<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor | Tensor[] {
-  const first = inputs[0]!;
+  const first = inputs[0];
   return applyOn(first.device, (v) => first.make(v), op, inputs, attrs);
 }
 
@@ -35,9 +35,9 @@ export function applyOn<A>(
     return trace === null ? v : trace.own(v);
   });
   for (let i = 0; i < values.length; i++) {
-    if (values[i]!.storage.device !== device) {
+    if (values[i].storage.device !== device) {
       throw new DeviceError(
-        `${op.name}: all tensors must live on one device, got ${device.name} and ${values[i]!.storage.device.name} (argument ${i}). Create them on the same device.`,
+        `${op.name}: all tensors must live on one device, got ${device.name} and ${values[i].storage.device.name} (argument ${i}). Create them on the same device.`,
       );
     }
   }
@@ -46,10 +46,10 @@ export function applyOn<A>(
   const many = Array.isArray(inferred);
   const avals = (many ? inferred : [inferred]) as readonly Aval[];
 
-  const layout = op.view?.(values[0]!, attrs);
+  const layout = op.view?.(values[0], attrs);
   let outputs: Value[];
   if (layout !== undefined) {
-    outputs = [viewOf(values[0]!.storage, layout)];
+    outputs = [viewOf(values[0].storage, layout)];
     if (trace !== null) trace.nodes.push(makeNode(op, attrs, values, outputs, true));
   } else {
     const composite = op.reference !== undefined && (device.referencesOnly || !device.supports(op, values));
@@ -63,7 +63,7 @@ export function applyOn<A>(
         if (own) {
           recordOnTapes({ op, attrs, inputs: values, outputs: list.map((t) => t.use(op.name)) });
         }
-        return many ? [...list] : list[0]!;
+        return many ? [...list] : list[0];
       }
     }
     if (!device.supports(op, values)) {
@@ -78,7 +78,7 @@ export function applyOn<A>(
     else device.enqueue(n);
   }
   if (state.tapes.length > 0) recordOnTapes({ op, attrs, inputs: values, outputs });
-  return many ? outputs.map(make) : make(outputs[0]!);
+  return many ? outputs.map(make) : make(outputs[0]);
 }
 
 /** `apply` for ops with one result. */

@@ -5,13 +5,7 @@ export type DType = 'f32' | 'f64' | 'f16' | 'i32' | 'u32' | 'bool';
 export type Shape = readonly number[];
 
 /** What a buffer looks like from JavaScript. `f16` is held as bits in a Uint16Array, `bool` as 0 or 1 in a Uint8Array. */
-export type TypedArray =
-  | Float32Array
-  | Float64Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | Uint8Array;
+export type TypedArray = Float32Array | Float64Array | Uint16Array | Int32Array | Uint32Array | Uint8Array;
 
 /** Shape and element type: what shape rules see of a tensor. */
 export interface Aval {

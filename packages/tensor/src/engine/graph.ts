@@ -8,7 +8,7 @@ export function closeGraph(graph: Graph): Graph {
   const needed = new Set<Value>(graph.outputs);
   const nodes: Node[] = [];
   for (let i = graph.nodes.length - 1; i >= 0; i--) {
-    const node = graph.nodes[i]!;
+    const node = graph.nodes[i];
     if (!node.outputs.some((v) => needed.has(v))) continue;
     for (const v of node.inputs) needed.add(v);
     nodes.push(node);
@@ -18,13 +18,9 @@ export function closeGraph(graph: Graph): Graph {
 }
 
 /** Records the graph's operations again on other inputs; tapes see them. */
-export function evalGraph(
-  graph: Graph,
-  inputs: readonly Tensor[],
-  make: (value: Value) => Tensor,
-): Tensor[] {
+export function evalGraph(graph: Graph, inputs: readonly Tensor[], make: (value: Value) => Tensor): Tensor[] {
   const env = new Map<Value, Tensor>();
-  graph.inputs.forEach((v, i) => env.set(v, inputs[i]!));
+  graph.inputs.forEach((v, i) => env.set(v, inputs[i]));
   evalNodes(graph, graph.nodes, env, make);
   return graph.outputs.map((v) => env.get(v)!);
 }
@@ -45,6 +41,6 @@ export function evalNodes(
       node.attrs,
     );
     const list = Array.isArray(result) ? result : [result];
-    node.outputs.forEach((v, i) => env.set(v, list[i]!));
+    node.outputs.forEach((v, i) => env.set(v, list[i]));
   }
 }

@@ -14,7 +14,7 @@ export function stridesOf(shape: Shape): number[] {
   let n = 1;
   for (let i = shape.length - 1; i >= 0; i--) {
     strides[i] = n;
-    n *= shape[i]!;
+    n *= shape[i];
   }
   return strides;
 }
@@ -29,7 +29,7 @@ export function isContiguous(layout: { shape: Shape; strides: readonly number[] 
   if (layout.shape.includes(0)) return true;
   let n = 1;
   for (let i = layout.shape.length - 1; i >= 0; i--) {
-    const d = layout.shape[i]!;
+    const d = layout.shape[i];
     if (d !== 1 && layout.strides[i] !== n) return false;
     n *= d;
   }
@@ -54,9 +54,7 @@ export function normalizeAxes(
   rank: number,
 ): number[] {
   if (axes === undefined) return Array.from({ length: rank }, (_, i) => i);
-  const list = (typeof axes === 'number' ? [axes] : [...axes]).map((a) =>
-    normalizeAxis(where, a, rank),
-  );
+  const list = (typeof axes === 'number' ? [axes] : [...axes]).map((a) => normalizeAxis(where, a, rank));
   list.sort((x, y) => x - y);
   for (let i = 1; i < list.length; i++) {
     if (list[i] === list[i - 1]) {
@@ -71,8 +69,8 @@ export function broadcastShapes(where: string, a: Shape, b: Shape): number[] {
   const rank = Math.max(a.length, b.length);
   const out = new Array<number>(rank);
   for (let i = 1; i <= rank; i++) {
-    const x = i <= a.length ? a[a.length - i]! : 1;
-    const y = i <= b.length ? b[b.length - i]! : 1;
+    const x = i <= a.length ? a[a.length - i] : 1;
+    const y = i <= b.length ? b[b.length - i] : 1;
     if (x !== y && x !== 1 && y !== 1) {
       throw new ShapeError(
         `${where}: shapes must broadcast, got ${show(a)} and ${show(b)} (${x} ≠ ${y}, ${i === 1 ? 'last' : `${i}th last`} axis). Make the sizes equal or one of them 1.`,
@@ -88,7 +86,7 @@ export function broadcastLayout(layout: Layout, shape: Shape): Layout {
   const lead = shape.length - layout.shape.length;
   const strides = shape.map((d, i) => {
     if (i < lead) return 0;
-    return layout.shape[i - lead] === 1 && d !== 1 ? 0 : layout.strides[i - lead]!;
+    return layout.shape[i - lead] === 1 && d !== 1 ? 0 : layout.strides[i - lead];
   });
   return { shape, strides, offset: layout.offset };
 }
@@ -96,8 +94,8 @@ export function broadcastLayout(layout: Layout, shape: Shape): Layout {
 /** The layout with axes in the order `perm`. */
 export function permuteLayout(layout: Layout, perm: readonly number[]): Layout {
   return {
-    shape: perm.map((p) => layout.shape[p]!),
-    strides: perm.map((p) => layout.strides[p]!),
+    shape: perm.map((p) => layout.shape[p]),
+    strides: perm.map((p) => layout.strides[p]),
     offset: layout.offset,
   };
 }
@@ -109,27 +107,25 @@ export function permuteLayout(layout: Layout, perm: readonly number[]): Layout {
 export function reshapeLayout(layout: Layout, shape: Shape): Layout | undefined {
   if (isContiguous(layout)) return { shape, strides: stridesOf(shape), offset: layout.offset };
   const strides = new Array<number>(shape.length).fill(0);
-  const old = layout.shape
-    .map((d, i) => [d, layout.strides[i]!] as const)
-    .filter(([d]) => d !== 1);
+  const old = layout.shape.map((d, i) => [d, layout.strides[i]] as const).filter(([d]) => d !== 1);
   let i = 0;
   let j = 0;
   while (i < old.length && j < shape.length) {
-    let oldSize = old[i]![0];
-    let newSize = shape[j]!;
+    let oldSize = old[i][0];
+    let newSize = shape[j];
     const i0 = i;
     const j0 = j;
     while (oldSize !== newSize) {
-      if (oldSize < newSize) oldSize *= old[++i]![0];
-      else newSize *= shape[++j]!;
+      if (oldSize < newSize) oldSize *= old[++i][0];
+      else newSize *= shape[++j];
     }
     for (let k = i0; k < i; k++) {
-      if (old[k]![1] !== old[k + 1]![1] * old[k + 1]![0]) return undefined;
+      if (old[k][1] !== old[k + 1][1] * old[k + 1][0]) return undefined;
     }
-    let s = old[i]![1];
+    let s = old[i][1];
     for (let k = j; k >= j0; k--) {
       strides[k] = s;
-      s *= shape[k]!;
+      s *= shape[k];
     }
     i++;
     j++;

@@ -20,7 +20,11 @@ export interface CpuCall<A> {
   /** Survives between replays of one plan instruction; a kernel may keep prepared things here. */
   readonly memo: { value?: unknown };
   /** What runs the kernel; for kernels that run programs of their own. */
-  readonly context?: { readonly checkNumerics: boolean; readonly poison: boolean; readonly step: string | null };
+  readonly context?: {
+    readonly checkNumerics: boolean;
+    readonly poison: boolean;
+    readonly step: string | null;
+  };
 }
 
 /** Counted work of one call. A multiply-add is 2; see `@seq/nn` `Cost` for the other conventions. */

@@ -69,7 +69,8 @@ export interface Program {
 const alignment = 256;
 const align = (n: number): number => Math.ceil(n / alignment) * alignment;
 
-const dense = (v: Value): boolean => isContiguous(v) && v.offset === 0 && sizeOf(v.shape) === v.storage.length;
+const dense = (v: Value): boolean =>
+  isContiguous(v) && v.offset === 0 && sizeOf(v.shape) === v.storage.length;
 
 /**
  * Assigns memory to a graph by liveness.
@@ -77,7 +78,11 @@ const dense = (v: Value): boolean => isContiguous(v) && v.offset === 0 && sizeOf
  * @param donate  which inputs may be overwritten once nothing reads them any more
  * @param takers  only the first so many outputs may take over the memory of an input
  */
-export function planProgram(graph: Graph, donate: readonly boolean[] = [], takers: number = Infinity): Program {
+export function planProgram(
+  graph: Graph,
+  donate: readonly boolean[] = [],
+  takers: number = Infinity,
+): Program {
   const slots: Slot[] = [];
   const instructions: Instruction[] = [];
   const slotOf = new Map<Storage, number>();
@@ -91,23 +96,29 @@ export function planProgram(graph: Graph, donate: readonly boolean[] = [], taker
 
   graph.inputs.forEach((v, index) => {
     const s = newSlot({ shape: v.shape, dtype: v.dtype }, { kind: 'input', index });
-    slots[s]!.first = -1;
+    slots[s].first = -1;
     slotOf.set(v.storage, s);
   });
 
   const copies = new Map<Value, number>();
-  const emit = (op: Op, attrs: unknown, inputs: Arg[], outs: readonly Aval[], node: Node | null): number[] => {
+  const emit = (
+    op: Op,
+    attrs: unknown,
+    inputs: Arg[],
+    outs: readonly Aval[],
+    node: Node | null,
+  ): number[] => {
     const at = instructions.length;
-    const avals = inputs.map((a) => ({ shape: a.layout.shape, dtype: slots[a.slot]!.aval.dtype }));
+    const avals = inputs.map((a) => ({ shape: a.layout.shape, dtype: slots[a.slot].aval.dtype }));
     const bytes = op.scratch?.(avals, attrs) ?? 0;
     const scratch = bytes > 0 ? newSlot({ shape: [Math.ceil(bytes / 8)], dtype: 'f64' }, arena()) : -1;
     const outputs = outs.map((a) => newSlot({ shape: a.shape, dtype: a.dtype }, arena()));
-    for (const a of inputs) slots[a.slot]!.last = at;
+    for (const a of inputs) slots[a.slot].last = at;
     instructions.push({
       op,
       attrs,
       inputs,
-      outputs: outputs.map((s, i) => ({ slot: s, layout: denseLayout(outs[i]!.shape) })),
+      outputs: outputs.map((s, i) => ({ slot: s, layout: denseLayout(outs[i].shape) })),
       scratch,
       node,
     });
@@ -129,14 +140,14 @@ export function planProgram(graph: Graph, donate: readonly boolean[] = [], taker
       node.op.strided || isContiguous(v) ? argOf(v) : { slot: copyOf(v), layout: denseLayout(v.shape) },
     );
     const outs = emit(node.op, node.attrs, inputs, node.outputs, node);
-    node.outputs.forEach((v, i) => slotOf.set(v.storage, outs[i]!));
+    node.outputs.forEach((v, i) => slotOf.set(v.storage, outs[i]));
   }
 
   // Outputs are dense and distinct, and none is an input itself.
   const taken = new Set<number>();
   const outputSlots = graph.outputs.map((v) => {
     let s = slotOf.get(v.storage)!;
-    if (!dense(v) || slots[s]!.home.kind === 'input' || taken.has(s)) {
+    if (!dense(v) || slots[s].home.kind === 'input' || taken.has(s)) {
       s = emit(copyOp, null, [argOf(v)], [v], null)[0]!;
     }
     taken.add(s);
@@ -144,16 +155,16 @@ export function planProgram(graph: Graph, donate: readonly boolean[] = [], taker
   });
   const end = instructions.length;
   outputSlots.forEach((s, index) => {
-    slots[s]!.home = { kind: 'output', index };
-    slots[s]!.last = end;
+    slots[s].home = { kind: 'output', index };
+    slots[s].last = end;
   });
   graph.inputs.forEach((_, i) => {
-    if (!donate[i]) slots[i]!.last = end;
+    if (!donate[i]) slots[i].last = end;
   });
 
   const donated = shareMemory(slots, instructions, outputSlots, donate, takers);
   const arenaBytes = placeArena(slots);
-  const bytesOf = (list: readonly number[]): number => list.reduce((n, s) => n + slots[s]!.bytes, 0);
+  const bytesOf = (list: readonly number[]): number => list.reduce((n, s) => n + slots[s].bytes, 0);
   const inputBytes = bytesOf(graph.inputs.map((_, i) => i));
   const outputBytes = bytesOf(outputSlots.filter((_, i) => donated[i] === -1));
   return {
@@ -189,7 +200,7 @@ function shareMemory(
       const arg = inputs[i];
       const out = slots[outputs[o]?.slot ?? -1];
       if (arg === undefined || out === undefined || done.has(o)) continue;
-      const x = slots[arg.slot]!;
+      const x = slots[arg.slot];
       const home = x.home;
       const fits =
         x.last === at &&
@@ -197,8 +208,8 @@ function shareMemory(
         bytesPerElement(x.aval.dtype) === bytesPerElement(out.aval.dtype) &&
         sizeOf(arg.layout.shape) === x.length &&
         isContiguous(arg.layout) &&
-        inputs.filter((a) => slots[a.slot]!.home === home).length === 1 &&
-        !outputs.some((p) => slots[p.slot]!.home === home);
+        inputs.filter((a) => slots[a.slot].home === home).length === 1 &&
+        !outputs.some((p) => slots[p.slot].home === home);
       if (!fits || home.kind === 'output') continue;
       if (home.kind === 'input' && (!donate[home.index] || claimed.has(home.index))) continue;
       if (out.home.kind === 'output') {
@@ -216,7 +227,10 @@ function shareMemory(
 
 /** Lays out the arena: largest blocks first, each at the lowest offset free during its life. Returns its size. */
 function placeArena(slots: readonly Slot[]): number {
-  const groups = new Map<Home, { home: Home & { kind: 'arena' }; bytes: number; first: number; last: number }>();
+  const groups = new Map<
+    Home,
+    { home: Home & { kind: 'arena' }; bytes: number; first: number; last: number }
+  >();
   for (const s of slots) {
     if (s.home.kind !== 'arena') continue;
     const g = groups.get(s.home);
@@ -243,7 +257,7 @@ function placeArena(slots: readonly Slot[]): number {
     total = Math.max(total, offset + g.bytes);
     const block = { offset, bytes: g.bytes, first: g.first, last: g.last };
     let i = placed.length;
-    while (i > 0 && placed[i - 1]!.offset > offset) i--;
+    while (i > 0 && placed[i - 1].offset > offset) i--;
     placed.splice(i, 0, block);
   }
   return total;
@@ -253,7 +267,7 @@ function placeArena(slots: readonly Slot[]): number {
 export function costOf(instruction: Instruction, slots: readonly Slot[]): OpCost {
   const { op, inputs, outputs, attrs } = instruction;
   const avals = (args: readonly Arg[]): Aval[] =>
-    args.map((a) => ({ shape: a.layout.shape, dtype: slots[a.slot]!.aval.dtype }));
+    args.map((a) => ({ shape: a.layout.shape, dtype: slots[a.slot].aval.dtype }));
   return op.cost?.(avals(inputs), avals(outputs), attrs) ?? { flops: 0 };
 }
 

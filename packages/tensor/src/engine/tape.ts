@@ -79,7 +79,7 @@ export class Tape {
     const isRoot = new Set(roots);
     try {
       while (this.#entries.length > 0) {
-        const entry = this.#entries[this.#entries.length - 1]!;
+        const entry = this.#entries[this.#entries.length - 1];
         const { op, attrs, inputs, outputs: outs } = entry;
         const cts = outs.map((v) => cotangents.get(v) ?? null);
         if (cts.some((c) => c !== null)) {

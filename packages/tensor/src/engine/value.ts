@@ -1,5 +1,5 @@
 import type { Device } from '../device.js';
-import type { Aval, DType, Shape } from './dtype.js';
+import type { Aval, DType } from './dtype.js';
 import { bytesPerElement, sizeOf } from './dtype.js';
 import type { Layout } from './layout.js';
 import { denseLayout } from './layout.js';
@@ -80,7 +80,7 @@ export function viewOf(storage: Storage, layout: Layout): Value {
   return {
     storage,
     dtype: storage.dtype,
-    shape: layout.shape as Shape,
+    shape: layout.shape,
     strides: layout.strides,
     offset: layout.offset,
   };
@@ -89,6 +89,8 @@ export function viewOf(storage: Storage, layout: Layout): Value {
 /** The caller's line of a recorded operation: the first frame outside the library. */
 export function siteOf(node: { site: Error | null }): string {
   const lines = node.site?.stack?.split('\n').slice(1) ?? [];
-  const frame = lines.find((l) => !/[\\/]tensor[\\/](src|dist)[\\/](?!.*\.test\.)/.test(l) && !/node:internal/.test(l));
+  const frame = lines.find(
+    (l) => !/[\\/]tensor[\\/](src|dist)[\\/](?!.*\.test\.)/.test(l) && !/node:internal/.test(l),
+  );
   return frame ? frame.trim().replace(/^at /, '') : 'an unknown place';
 }

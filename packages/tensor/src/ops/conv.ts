@@ -126,22 +126,15 @@ function positive(name: string, value: number): void {
 }
 
 function paddingOf(padding: Conv1dOptions['padding'], reach: number): readonly [number, number] {
-  switch (padding) {
-    case 'causal':
-      return [reach, 0];
-    case 'same':
-      return [Math.floor(reach / 2), reach - Math.floor(reach / 2)];
-    case 'valid':
-      return [0, 0];
-    default: {
-      const ok =
-        Array.isArray(padding) && padding.length === 2 && padding.every((p) => Number.isInteger(p) && p >= 0);
-      if (ok) return padding as readonly [number, number];
-      throw new OptionError(
-        `conv1d: padding must be 'causal', 'same', 'valid' or two integers ≥ 0, got ${JSON.stringify(padding)}.`,
-      );
-    }
+  if (padding === 'causal') return [reach, 0];
+  if (padding === 'same') return [Math.floor(reach / 2), reach - Math.floor(reach / 2)];
+  if (padding === 'valid') return [0, 0];
+  if (Array.isArray(padding) && padding.length === 2 && padding.every((p) => Number.isInteger(p) && p >= 0)) {
+    return padding as readonly [number, number];
   }
+  throw new OptionError(
+    `conv1d: padding must be 'causal', 'same', 'valid' or two integers ≥ 0, got ${JSON.stringify(padding)}.`,
+  );
 }
 
 /**

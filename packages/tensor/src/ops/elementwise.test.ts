@@ -16,32 +16,38 @@ const gelu = (x: number): number => {
   return x * (0.5 + sum / Math.sqrt(2 * Math.PI));
 };
 
-const functions: [name: string, f: F1, definition: (x: number) => number, domain?: (u: number) => number][] = [
-  ['neg', s.neg, (x) => -x],
-  ['abs', s.abs, Math.abs],
-  ['square', s.square, (x) => x * x],
-  ['reciprocal', s.reciprocal, (x) => 1 / x, (u) => u + 2],
-  ['sqrt', s.sqrt, Math.sqrt, (u) => u + 1.5],
-  ['rsqrt', s.rsqrt, (x) => 1 / Math.sqrt(x), (u) => u + 1.5],
-  ['exp', s.exp, Math.exp],
-  ['expm1', s.expm1, Math.expm1],
-  ['log', s.log, Math.log, (u) => u + 1.5],
-  ['log1p', s.log1p, Math.log1p, (u) => u * 0.9],
-  ['sin', s.sin, Math.sin],
-  ['cos', s.cos, Math.cos],
-  ['tan', s.tan, Math.tan],
-  ['tanh', s.tanh, Math.tanh],
-  ['sigmoid', s.sigmoid, (x) => 1 / (1 + Math.exp(-x))],
-  ['erf', s.erf, (x) => (2 * gelu(x * Math.SQRT2)) / (x * Math.SQRT2) - 1],
-  ['relu', s.relu, (x) => Math.max(x, 0)],
-  ['softplus', s.softplus, (x) => Math.log(1 + Math.exp(x)), (u) => 6 * u],
-  ['logSigmoid', s.logSigmoid, (x) => -Math.log(1 + Math.exp(-x)), (u) => 6 * u],
-  ['silu', s.silu, (x) => x / (1 + Math.exp(-x)), (u) => 4 * u],
-  ['gelu', s.gelu, gelu, (u) => 3 * u],
-  ['geluTanh', s.geluTanh, (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))), (u) => 3 * u],
-  ['elu', s.elu, (x) => (x > 0 ? x : Math.exp(x) - 1)],
-  ['mish', s.mish, (x) => x * Math.tanh(Math.log(1 + Math.exp(x))), (u) => 4 * u],
-];
+const functions: [name: string, f: F1, definition: (x: number) => number, domain?: (u: number) => number][] =
+  [
+    ['neg', s.neg, (x) => -x],
+    ['abs', s.abs, Math.abs],
+    ['square', s.square, (x) => x * x],
+    ['reciprocal', s.reciprocal, (x) => 1 / x, (u) => u + 2],
+    ['sqrt', s.sqrt, Math.sqrt, (u) => u + 1.5],
+    ['rsqrt', s.rsqrt, (x) => 1 / Math.sqrt(x), (u) => u + 1.5],
+    ['exp', s.exp, Math.exp],
+    ['expm1', s.expm1, Math.expm1],
+    ['log', s.log, Math.log, (u) => u + 1.5],
+    ['log1p', s.log1p, Math.log1p, (u) => u * 0.9],
+    ['sin', s.sin, Math.sin],
+    ['cos', s.cos, Math.cos],
+    ['tan', s.tan, Math.tan],
+    ['tanh', s.tanh, Math.tanh],
+    ['sigmoid', s.sigmoid, (x) => 1 / (1 + Math.exp(-x))],
+    ['erf', s.erf, (x) => (2 * gelu(x * Math.SQRT2)) / (x * Math.SQRT2) - 1],
+    ['relu', s.relu, (x) => Math.max(x, 0)],
+    ['softplus', s.softplus, (x) => Math.log(1 + Math.exp(x)), (u) => 6 * u],
+    ['logSigmoid', s.logSigmoid, (x) => -Math.log(1 + Math.exp(-x)), (u) => 6 * u],
+    ['silu', s.silu, (x) => x / (1 + Math.exp(-x)), (u) => 4 * u],
+    ['gelu', s.gelu, gelu, (u) => 3 * u],
+    [
+      'geluTanh',
+      s.geluTanh,
+      (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+      (u) => 3 * u,
+    ],
+    ['elu', s.elu, (x) => (x > 0 ? x : Math.exp(x) - 1)],
+    ['mish', s.mish, (x) => x * Math.tanh(Math.log(1 + Math.exp(x))), (u) => 4 * u],
+  ];
 
 describe('functions of one tensor', () => {
   test.each(functions)('%s: value, strides, gradients', async (_, f, definition, domain = (u) => u) => {
@@ -93,12 +99,31 @@ describe('functions of two tensors', () => {
     ['minimum', s.minimum, Math.min],
   ];
   test.each(cases)('%s: value, every broadcast, gradients', async (_, f, definition) => {
-    for (const [sa, sb] of [[[2, 3], [2, 3]], [[2, 3], [3]], [[2, 1], [1, 3]], [[], [2, 3]], [[4, 1, 3], [2, 1]]] as const) {
+    for (const [sa, sb] of [
+      [
+        [2, 3],
+        [2, 3],
+      ],
+      [[2, 3], [3]],
+      [
+        [2, 1],
+        [1, 3],
+      ],
+      [[], [2, 3]],
+      [
+        [4, 1, 3],
+        [2, 1],
+      ],
+    ] as const) {
       const a = sample(sa, { seed: 5, map: (u) => u + 1.7 });
       const b = sample(sb, { seed: 6, map: (u) => 0.7 * u + 1.6 });
       const y = f(a, b);
       const [av, bv] = [await list(a.broadcastTo(y.shape)), await list(b.broadcastTo(y.shape))];
-      expectClose(await list(y), av.map((v, i) => definition(v, bv[i]!)), 1e-12);
+      expectClose(
+        await list(y),
+        av.map((v, i) => definition(v, bv[i])),
+        1e-12,
+      );
       await checkGradients(f, [a, b]);
     }
   });
@@ -117,9 +142,15 @@ describe('functions of two tensors', () => {
     const a = s.tensor([1, 2, 3]);
     const b = s.tensor([3, 2, 1]);
     const table: [s.Tensor, number[]][] = [
-      [a.eq(b), [0, 1, 0]], [a.ne(b), [1, 0, 1]], [a.lt(b), [1, 0, 0]],
-      [a.le(b), [1, 1, 0]], [a.gt(b), [0, 0, 1]], [a.ge(b), [0, 1, 1]],
-      [a.lt(b).or(a.gt(b)), [1, 0, 1]], [a.le(b).and(a.ge(b)), [0, 1, 0]], [a.eq(b).not(), [1, 0, 1]],
+      [a.eq(b), [0, 1, 0]],
+      [a.ne(b), [1, 0, 1]],
+      [a.lt(b), [1, 0, 0]],
+      [a.le(b), [1, 1, 0]],
+      [a.gt(b), [0, 0, 1]],
+      [a.ge(b), [0, 1, 1]],
+      [a.lt(b).or(a.gt(b)), [1, 0, 1]],
+      [a.le(b).and(a.ge(b)), [0, 1, 0]],
+      [a.eq(b).not(), [1, 0, 1]],
     ];
     for (const [t, want] of table) {
       expect(t.dtype).toBe('bool');
@@ -140,20 +171,34 @@ describe('element types', () => {
     expect(fromHalf(toHalf(2 ** -25))).toBe(0);
     const h = s.tensor([0.1, -65504, 1e-7], { dtype: 'f16' });
     expectClose(await list(h), [0.0999755859375, -65504, 1.1920928955078125e-7], 0);
-    expectClose(await list(h.cast('f32').mul(2).cast('f16')), [0.199951171875, -Infinity, 2.384185791015625e-7], 0);
+    expectClose(
+      await list(h.cast('f32').mul(2).cast('f16')),
+      [0.199951171875, -Infinity, 2.384185791015625e-7],
+      0,
+    );
   });
 
   test('cast truncates towards zero and tests for bool', async () => {
     expect(await list(s.tensor([-1.7, 0, 2.9]).cast('i32'))).toEqual([-1, 0, 2]);
     expect(await list(s.tensor([-1.7, 0, 2.9]).cast('bool'))).toEqual([1, 0, 1]);
-    await checkGradients((x) => x.cast('f32').cast('f64').mul(x), [sample([3])], { tolerance: 1e-2, h: 1e-2, second: false });
+    await checkGradients((x) => x.cast('f32').cast('f64').mul(x), [sample([3])], {
+      tolerance: 1e-2,
+      h: 1e-2,
+      second: false,
+    });
   });
 
   test('mixed types, f16 arithmetic and two numbers are refused with a remedy', () => {
-    expect(() => s.tensor([1]).add(s.tensor([1], { dtype: 'i32' }))).toThrow('add: element types must agree, got f32 and i32. Use cast() on one of them.');
-    expect(() => s.tensor([1], { dtype: 'f16' }).exp()).toThrow('exp: the element type must be f32 or f64, got f16. Use cast() first: f16 is a storage type.');
+    expect(() => s.tensor([1]).add(s.tensor([1], { dtype: 'i32' }))).toThrow(
+      'add: element types must agree, got f32 and i32. Use cast() on one of them.',
+    );
+    expect(() => s.tensor([1], { dtype: 'f16' }).exp()).toThrow(
+      'exp: the element type must be f32 or f64, got f16. Use cast() first: f16 is a storage type.',
+    );
     expect(() => s.add(1, 2)).toThrow('add: one operand must be a tensor, got two numbers.');
     expect(() => s.where(s.tensor([1]), 1, 2)).toThrow('where: the condition must be bool, got f32.');
-    expect(() => s.tensor([1, 2]).add(s.tensor([1, 2, 3]))).toThrow('add: shapes must broadcast, got [2] and [3] (2 ≠ 3, last axis).');
+    expect(() => s.tensor([1, 2]).add(s.tensor([1, 2, 3]))).toThrow(
+      'add: shapes must broadcast, got [2] and [3] (2 ≠ 3, last axis).',
+    );
   });
 });

@@ -9,7 +9,7 @@ export const fillOp: Op<{ readonly shape: Shape; readonly dtype: DType; readonly
   name: 'fill',
   infer: (_, { shape, dtype }) => ({ shape, dtype }),
   cpu({ outputs, attrs: { value, dtype, shape } }) {
-    const o = outputs[0]!;
+    const o = outputs[0];
     const v = dtype === 'f16' ? toHalf(value) : dtype === 'bool' ? Number(value !== 0) : value;
     o.data.fill(v, o.offset, o.offset + sizeOf(shape));
   },
@@ -17,27 +17,32 @@ export const fillOp: Op<{ readonly shape: Shape; readonly dtype: DType; readonly
 });
 
 /** start, start + step, … */
-export const arangeOp: Op<{ readonly start: number; readonly step: number; readonly count: number; readonly dtype: DType }> =
-  defineOp({
-    name: 'arange',
-    infer: (_, { count, dtype }) => ({ shape: [count], dtype }),
-    cpu({ outputs, attrs: { start, step, count, dtype } }) {
-      const o = outputs[0]!;
-      const half = dtype === 'f16';
-      for (let i = 0; i < count; i++) {
-        const v = start + i * step;
-        o.data[o.offset + i] = half ? toHalf(v) : v;
-      }
-    },
-    cost: () => ({ flops: 0 }),
-  });
-
-/** Given elements: what `tensor()` records inside a function that is being recorded. */
-export const constantOp: Op<{ readonly shape: Shape; readonly dtype: DType; readonly data: TypedArray }> = defineOp({
-  name: 'constant',
-  infer: (_, { shape, dtype }) => ({ shape, dtype }),
-  cpu({ outputs, attrs: { data } }) {
-    outputs[0].data.set(data, outputs[0].offset);
+export const arangeOp: Op<{
+  readonly start: number;
+  readonly step: number;
+  readonly count: number;
+  readonly dtype: DType;
+}> = defineOp({
+  name: 'arange',
+  infer: (_, { count, dtype }) => ({ shape: [count], dtype }),
+  cpu({ outputs, attrs: { start, step, count, dtype } }) {
+    const o = outputs[0];
+    const half = dtype === 'f16';
+    for (let i = 0; i < count; i++) {
+      const v = start + i * step;
+      o.data[o.offset + i] = half ? toHalf(v) : v;
+    }
   },
   cost: () => ({ flops: 0 }),
 });
+
+/** Given elements: what `tensor()` records inside a function that is being recorded. */
+export const constantOp: Op<{ readonly shape: Shape; readonly dtype: DType; readonly data: TypedArray }> =
+  defineOp({
+    name: 'constant',
+    infer: (_, { shape, dtype }) => ({ shape, dtype }),
+    cpu({ outputs, attrs: { data } }) {
+      outputs[0].data.set(data, outputs[0].offset);
+    },
+    cost: () => ({ flops: 0 }),
+  });

@@ -8,11 +8,14 @@ import type { CpuView, Op } from '../engine/op.js';
 import { defineOp } from '../engine/op.js';
 
 function checkIndices(name: string, idx: Aval): void {
-  if (idx.dtype !== 'i32') throw new DTypeError(`${name}: indices must be i32, got ${idx.dtype}. Use cast('i32').`);
+  if (idx.dtype !== 'i32')
+    throw new DTypeError(`${name}: indices must be i32, got ${idx.dtype}. Use cast('i32').`);
 }
 
 function outOfRange(name: string, value: number, size: number, at: number): never {
-  throw new IndexError(`${name}: index must be in [0, ${size - 1}], got ${value} (element ${at} of the indices).`);
+  throw new IndexError(
+    `${name}: index must be in [0, ${size - 1}], got ${value} (element ${at} of the indices).`,
+  );
 }
 
 const free = (): { flops: number } => ({ flops: 0 });
@@ -26,16 +29,16 @@ interface AxisAttrs {
 export const gatherOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
   name: 'gather',
   infer([x, idx], { axis }) {
-    checkIndices('gather', idx!);
-    return { shape: [...x!.shape.slice(0, axis), ...idx!.shape, ...x!.shape.slice(axis + 1)], dtype: x!.dtype };
+    checkIndices('gather', idx);
+    return { shape: [...x.shape.slice(0, axis), ...idx.shape, ...x.shape.slice(axis + 1)], dtype: x.dtype };
   },
   cpu({ inputs, outputs, attrs: { axis } }) {
-    const [x, idx, o] = [inputs[0]!, inputs[1]!, outputs[0]!];
-    const [P, N, Q] = [product(x.shape, 0, axis), x.shape[axis]!, product(x.shape, axis + 1, x.shape.length)];
+    const [x, idx, o] = [inputs[0], inputs[1], outputs[0]];
+    const [P, N, Q] = [product(x.shape, 0, axis), x.shape[axis], product(x.shape, axis + 1, x.shape.length)];
     const I = sizeOf(idx.shape);
     for (let p = 0, oi = o.offset; p < P; p++) {
       for (let k = 0; k < I; k++, oi += Q) {
-        const j = idx.data[idx.offset + k]!;
+        const j = idx.data[idx.offset + k];
         if (j < 0 || j >= N) outOfRange('gather', j, N, k);
         const xi = x.offset + (p * N + j) * Q;
         for (let q = 0; q < Q; q++) o.data[oi + q] = x.data[xi + q]!;
@@ -43,7 +46,7 @@ export const gatherOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
     }
   },
   vjp({ inputs, cotangents, attrs }) {
-    const [x, idx] = [inputs[0]!, inputs[1]!];
+    const [x, idx] = [inputs[0], inputs[1]];
     return [apply1(scatterAddOp, [x.zeros(), idx, cotangents[0]!], attrs), null];
   },
   cost: free,
@@ -54,55 +57,61 @@ export const scatterAddOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
   name: 'scatterAdd',
   inplace: [0],
   infer([x, idx, u], { axis }) {
-    checkIndices('scatterAdd', idx!);
-    if (x!.dtype !== u!.dtype) {
-      throw new DTypeError(`scatterAdd: element types must agree, got ${x!.dtype} and ${u!.dtype}. Use cast() on one of them.`);
+    checkIndices('scatterAdd', idx);
+    if (x.dtype !== u.dtype) {
+      throw new DTypeError(
+        `scatterAdd: element types must agree, got ${x.dtype} and ${u.dtype}. Use cast() on one of them.`,
+      );
     }
-    const want = [...x!.shape.slice(0, axis), ...idx!.shape, ...x!.shape.slice(axis + 1)];
-    if (want.length !== u!.shape.length || want.some((d, i) => d !== u!.shape[i])) {
-      throw new ShapeError(`scatterAdd: updates must be ${show(want)} for x ${show(x!.shape)} and indices ${show(idx!.shape)}, got ${show(u!.shape)}.`);
+    const want = [...x.shape.slice(0, axis), ...idx.shape, ...x.shape.slice(axis + 1)];
+    if (want.length !== u.shape.length || want.some((d, i) => d !== u.shape[i])) {
+      throw new ShapeError(
+        `scatterAdd: updates must be ${show(want)} for x ${show(x.shape)} and indices ${show(idx.shape)}, got ${show(u.shape)}.`,
+      );
     }
-    return { shape: x!.shape, dtype: x!.dtype };
+    return { shape: x.shape, dtype: x.dtype };
   },
   cpu({ inputs, outputs, attrs: { axis } }) {
-    const [x, idx, u, o] = [inputs[0]!, inputs[1]!, inputs[2]!, outputs[0]!];
-    const [P, N, Q] = [product(x.shape, 0, axis), x.shape[axis]!, product(x.shape, axis + 1, x.shape.length)];
+    const [x, idx, u, o] = [inputs[0], inputs[1], inputs[2], outputs[0]];
+    const [P, N, Q] = [product(x.shape, 0, axis), x.shape[axis], product(x.shape, axis + 1, x.shape.length)];
     const I = sizeOf(idx.shape);
     copyDense(x, o);
     for (let p = 0, ui = u.offset; p < P; p++) {
       for (let k = 0; k < I; k++, ui += Q) {
-        const j = idx.data[idx.offset + k]!;
+        const j = idx.data[idx.offset + k];
         if (j < 0 || j >= N) outOfRange('scatterAdd', j, N, k);
         const oi = o.offset + (p * N + j) * Q;
-        for (let q = 0; q < Q; q++) o.data[oi + q]! += u.data[ui + q]!;
+        for (let q = 0; q < Q; q++) o.data[oi + q] += u.data[ui + q];
       }
     }
   },
   vjp({ inputs, cotangents, attrs, needs }) {
     const g = cotangents[0]!;
-    return [needs[0] ? g : null, null, needs[2] ? apply1(gatherOp, [g, inputs[1]!], attrs) : null];
+    return [needs[0] ? g : null, null, needs[2] ? apply1(gatherOp, [g, inputs[1]], attrs) : null];
   },
-  cost: (inputs) => ({ flops: sizeOf(inputs[2]!.shape) }),
+  cost: (inputs) => ({ flops: sizeOf(inputs[2].shape) }),
 });
 
 /** One element per index along an axis: o[p, i, q] = x[p, indices[p, i, q], q]. */
 export const takeAlongOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
   name: 'takeAlong',
   infer([x, idx], { axis }) {
-    checkIndices('takeAlong', idx!);
-    if (idx!.shape.length !== x!.shape.length || idx!.shape.some((d, i) => i !== axis && d !== x!.shape[i])) {
-      throw new ShapeError(`takeAlong: indices must match x outside axis ${axis}, got ${show(x!.shape)} and ${show(idx!.shape)}.`);
+    checkIndices('takeAlong', idx);
+    if (idx.shape.length !== x.shape.length || idx.shape.some((d, i) => i !== axis && d !== x.shape[i])) {
+      throw new ShapeError(
+        `takeAlong: indices must match x outside axis ${axis}, got ${show(x.shape)} and ${show(idx.shape)}.`,
+      );
     }
-    return { shape: idx!.shape, dtype: x!.dtype };
+    return { shape: idx.shape, dtype: x.dtype };
   },
   cpu({ inputs, outputs, attrs: { axis } }) {
-    const [x, idx, o] = [inputs[0]!, inputs[1]!, outputs[0]!];
+    const [x, idx, o] = [inputs[0], inputs[1], outputs[0]];
     walkAlong('takeAlong', x, idx, axis, (k, xi) => {
       o.data[o.offset + k] = x.data[x.offset + xi]!;
     });
   },
   vjp: ({ inputs, cotangents, attrs }) => [
-    apply1(addAlongOp, [inputs[0]!.zeros(), inputs[1]!, cotangents[0]!], attrs),
+    apply1(addAlongOp, [inputs[0].zeros(), inputs[1], cotangents[0]!], attrs),
     null,
   ],
   cost: free,
@@ -113,30 +122,36 @@ export const addAlongOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
   name: 'addAlong',
   inplace: [0],
   infer: ([x, idx]) => {
-    checkIndices('addAlong', idx!);
-    return { shape: x!.shape, dtype: x!.dtype };
+    checkIndices('addAlong', idx);
+    return { shape: x.shape, dtype: x.dtype };
   },
   cpu({ inputs, outputs, attrs: { axis } }) {
-    const [x, idx, u, o] = [inputs[0]!, inputs[1]!, inputs[2]!, outputs[0]!];
+    const [x, idx, u, o] = [inputs[0], inputs[1], inputs[2], outputs[0]];
     copyDense(x, o);
     walkAlong('addAlong', x, idx, axis, (k, xi) => {
-      o.data[o.offset + xi]! += u.data[u.offset + k]!;
+      o.data[o.offset + xi] += u.data[u.offset + k];
     });
   },
   vjp({ inputs, cotangents, attrs, needs }) {
     const g = cotangents[0]!;
-    return [needs[0] ? g : null, null, needs[2] ? apply1(takeAlongOp, [g, inputs[1]!], attrs) : null];
+    return [needs[0] ? g : null, null, needs[2] ? apply1(takeAlongOp, [g, inputs[1]], attrs) : null];
   },
-  cost: (inputs) => ({ flops: sizeOf(inputs[2]!.shape) }),
+  cost: (inputs) => ({ flops: sizeOf(inputs[2].shape) }),
 });
 
-function walkAlong(name: string, x: CpuView, idx: CpuView, axis: number, visit: (k: number, xi: number) => void): void {
-  const [P, N, Q] = [product(x.shape, 0, axis), x.shape[axis]!, product(x.shape, axis + 1, x.shape.length)];
-  const I = idx.shape[axis]!;
+function walkAlong(
+  name: string,
+  x: CpuView,
+  idx: CpuView,
+  axis: number,
+  visit: (k: number, xi: number) => void,
+): void {
+  const [P, N, Q] = [product(x.shape, 0, axis), x.shape[axis], product(x.shape, axis + 1, x.shape.length)];
+  const I = idx.shape[axis];
   for (let p = 0, k = 0; p < P; p++) {
     for (let i = 0; i < I; i++) {
       for (let q = 0; q < Q; q++, k++) {
-        const j = idx.data[idx.offset + k]!;
+        const j = idx.data[idx.offset + k];
         if (j < 0 || j >= N) outOfRange(name, j, N, k);
         visit(k, (p * N + j) * Q + q);
       }
@@ -148,15 +163,15 @@ function walkAlong(name: string, x: CpuView, idx: CpuView, axis: number, visit: 
 export const oneHotOp: Op<{ readonly n: number; readonly dtype: DType }> = defineOp({
   name: 'oneHot',
   infer([idx], { n, dtype }) {
-    checkIndices('oneHot', idx!);
-    return { shape: [...idx!.shape, n], dtype };
+    checkIndices('oneHot', idx);
+    return { shape: [...idx.shape, n], dtype };
   },
   cpu({ inputs, outputs, attrs: { n } }) {
-    const [idx, o] = [inputs[0]!, outputs[0]!];
+    const [idx, o] = [inputs[0], outputs[0]];
     const size = sizeOf(idx.shape);
     o.data.fill(0, o.offset, o.offset + size * n);
     for (let k = 0; k < size; k++) {
-      const j = idx.data[idx.offset + k]!;
+      const j = idx.data[idx.offset + k];
       if (j < 0 || j >= n) outOfRange('oneHot', j, n, k);
       o.data[o.offset + k * n + j] = 1;
     }
@@ -170,7 +185,8 @@ interface WindowAttrs extends AxisAttrs {
 
 /** Start positions: a scalar for all rows of axis 0, or one per row when the window lies on axis 1. */
 function checkStart(name: string, x: Aval, start: Aval, axis: number): void {
-  if (start.dtype !== 'i32') throw new DTypeError(`${name}: start must be i32, got ${start.dtype}. Use cast('i32').`);
+  if (start.dtype !== 'i32')
+    throw new DTypeError(`${name}: start must be i32, got ${start.dtype}. Use cast('i32').`);
   const perRow = start.shape.length === 1 && axis === 1 && start.shape[0] === x.shape[0];
   if (start.shape.length !== 0 && !perRow) {
     throw new ShapeError(
@@ -188,9 +204,13 @@ function eachWindow(
   size: number,
   visit: (small: number, large: number, n: number) => void,
 ): void {
-  const [P, N, Q] = [product(whole.shape, 0, axis), whole.shape[axis]!, product(whole.shape, axis + 1, whole.shape.length)];
+  const [P, N, Q] = [
+    product(whole.shape, 0, axis),
+    whole.shape[axis],
+    product(whole.shape, axis + 1, whole.shape.length),
+  ];
   for (let p = 0; p < P; p++) {
-    const s = start.data[start.offset + (start.shape.length === 1 ? p : 0)]!;
+    const s = start.data[start.offset + (start.shape.length === 1 ? p : 0)];
     if (s < 0 || s + size > N) {
       throw new IndexError(
         `${name}: the window must lie inside axis ${axis} of size ${N}, got start ${s} and size ${size}. Make the axis longer (maxLength of a cache) or start earlier.`,
@@ -204,17 +224,17 @@ function eachWindow(
 export const sliceAtOp: Op<WindowAttrs> = defineOp<WindowAttrs>({
   name: 'sliceAt',
   infer([x, start], { axis, size }) {
-    checkStart('sliceAt', x!, start!, axis);
-    return { shape: x!.shape.map((d, i) => (i === axis ? size : d)), dtype: x!.dtype };
+    checkStart('sliceAt', x, start, axis);
+    return { shape: x.shape.map((d, i) => (i === axis ? size : d)), dtype: x.dtype };
   },
   cpu({ inputs, outputs, attrs: { axis, size } }) {
-    const [x, start, o] = [inputs[0]!, inputs[1]!, outputs[0]!];
+    const [x, start, o] = [inputs[0], inputs[1], outputs[0]];
     eachWindow('sliceAt', x, start, axis, size, (small, large, n) => {
       for (let i = 0; i < n; i++) o.data[o.offset + small + i] = x.data[x.offset + large + i]!;
     });
   },
   vjp: ({ inputs, cotangents, attrs }) => [
-    apply1(updateAtOp, [inputs[0]!.zeros(), cotangents[0]!, inputs[1]!], { axis: attrs.axis }),
+    apply1(updateAtOp, [inputs[0].zeros(), cotangents[0]!, inputs[1]], { axis: attrs.axis }),
     null,
   ],
   cost: free,
@@ -225,18 +245,25 @@ export const updateAtOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
   name: 'updateAt',
   inplace: [0],
   infer([x, update, start], { axis }) {
-    checkStart('updateAt', x!, start!, axis);
-    if (x!.dtype !== update!.dtype) {
-      throw new DTypeError(`updateAt: element types must agree, got ${x!.dtype} and ${update!.dtype}. Use cast() on one of them.`);
+    checkStart('updateAt', x, start, axis);
+    if (x.dtype !== update.dtype) {
+      throw new DTypeError(
+        `updateAt: element types must agree, got ${x.dtype} and ${update.dtype}. Use cast() on one of them.`,
+      );
     }
-    if (update!.shape.length !== x!.shape.length || update!.shape.some((d, i) => (i === axis ? d > x!.shape[i]! : d !== x!.shape[i]))) {
-      throw new ShapeError(`updateAt: the update must match x outside axis ${axis} and fit into it, got x ${show(x!.shape)} and update ${show(update!.shape)}.`);
+    if (
+      update.shape.length !== x.shape.length ||
+      update.shape.some((d, i) => (i === axis ? d > x.shape[i] : d !== x.shape[i]))
+    ) {
+      throw new ShapeError(
+        `updateAt: the update must match x outside axis ${axis} and fit into it, got x ${show(x.shape)} and update ${show(update.shape)}.`,
+      );
     }
-    return { shape: x!.shape, dtype: x!.dtype };
+    return { shape: x.shape, dtype: x.dtype };
   },
   cpu({ inputs, outputs, attrs: { axis } }) {
-    const [x, update, start, o] = [inputs[0]!, inputs[1]!, inputs[2]!, outputs[0]!];
-    const size = update.shape[axis]!;
+    const [x, update, start, o] = [inputs[0], inputs[1], inputs[2], outputs[0]];
+    const size = update.shape[axis];
     // All windows are checked before the first write, since x may be overwritten in place.
     eachWindow('updateAt', x, start, axis, size, () => {});
     copyDense(x, o);
@@ -246,10 +273,10 @@ export const updateAtOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
   },
   vjp({ inputs, cotangents, attrs: { axis }, needs }) {
     const g = cotangents[0]!;
-    const [, update, start] = [inputs[0]!, inputs[1]!, inputs[2]!];
+    const [, update, start] = [inputs[0], inputs[1], inputs[2]];
     return [
       needs[0] ? apply1(updateAtOp, [g, update.zeros(), start], { axis }) : null,
-      needs[1] ? apply1(sliceAtOp, [g, start], { axis, size: update.shape[axis]! }) : null,
+      needs[1] ? apply1(sliceAtOp, [g, start], { axis, size: update.shape[axis] }) : null,
       null,
     ];
   },
@@ -258,7 +285,12 @@ export const updateAtOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
 
 function copyDense(x: CpuView, o: CpuView): void {
   const n = sizeOf(x.shape);
-  if (x.data.buffer === o.data.buffer && x.data.byteOffset + x.offset * x.data.BYTES_PER_ELEMENT === o.data.byteOffset + o.offset * o.data.BYTES_PER_ELEMENT) return;
+  if (
+    x.data.buffer === o.data.buffer &&
+    x.data.byteOffset + x.offset * x.data.BYTES_PER_ELEMENT ===
+      o.data.byteOffset + o.offset * o.data.BYTES_PER_ELEMENT
+  )
+    return;
   o.data.set(x.data.subarray(x.offset, x.offset + n), o.offset);
 }
 
@@ -278,7 +310,9 @@ export function gather(x: Tensor, indices: Tensor, axis: number = 0): Tensor {
 
 /** x with `updates` added at indexed slices; the same index may occur often, sums are taken in order. */
 export function scatterAdd(x: Tensor, indices: Tensor, updates: Tensor, axis: number = 0): Tensor {
-  return apply1(scatterAddOp, [x, indices, updates], { axis: normalizeAxis('scatterAdd', axis, x.shape.length) });
+  return apply1(scatterAddOp, [x, indices, updates], {
+    axis: normalizeAxis('scatterAdd', axis, x.shape.length),
+  });
 }
 
 /** One element per index along an axis; `indices` has x's shape outside the axis. */
@@ -295,8 +329,10 @@ export function oneHot(indices: Tensor, n: number, { dtype = 'f32' }: { dtype?: 
 /** `size` elements of an axis from `start`, an i32 scalar tensor or, for axis 1, one per row of axis 0. */
 export function sliceAt(x: Tensor, start: Tensor, size: number, axis: number = 0): Tensor {
   const a = normalizeAxis('sliceAt', axis, x.shape.length);
-  if (!Number.isInteger(size) || size < 0 || size > x.shape[a]!) {
-    throw new ShapeError(`sliceAt: size must be in [0, ${x.shape[a]}] for axis ${axis} of ${show(x.shape)}, got ${size}.`);
+  if (!Number.isInteger(size) || size < 0 || size > x.shape[a]) {
+    throw new ShapeError(
+      `sliceAt: size must be in [0, ${x.shape[a]}] for axis ${axis} of ${show(x.shape)}, got ${size}.`,
+    );
   }
   return apply1(sliceAtOp, [x, start], { axis: a, size });
 }

@@ -39,7 +39,7 @@ export function eachChunk(
   use: number,
   visit: (words: Uint32Array, first: number, count: number) => void,
 ): void {
-  const [k0, k1] = [key.data[key.offset]!, key.data[key.offset + 1]!];
+  const [k0, k1] = [key.data[key.offset], key.data[key.offset + 1]];
   const words = new Uint32Array(Math.min(CHUNK, n + (n & 1)));
   for (let first = 0; first < n; first += CHUNK) {
     const count = Math.min(CHUNK, n - first);
@@ -63,12 +63,12 @@ const free = (): { flops: number } => ({ flops: 0 });
 export const splitKeyOp: Op<{ readonly n: number }> = defineOp({
   name: 'split',
   infer([key], { n }) {
-    checkKey('split', key!);
+    checkKey('split', key);
     return { shape: [n, 2], dtype: 'u32' };
   },
   cpu({ inputs, outputs, attrs: { n } }) {
-    const o = outputs[0]!;
-    eachChunk(inputs[0]!, 2 * n, domain.split, (words, first, count) => {
+    const o = outputs[0];
+    eachChunk(inputs[0], 2 * n, domain.split, (words, first, count) => {
       for (let i = 0; i < count; i++) o.data[o.offset + first + i] = words[i]!;
     });
   },
@@ -79,18 +79,18 @@ export const splitKeyOp: Op<{ readonly n: number }> = defineOp({
 export const foldInOp: Op<null> = defineOp<null>({
   name: 'foldIn',
   infer([key, data]) {
-    checkKey('foldIn', key!);
-    if (data!.dtype !== 'u32' || data!.shape.length !== 0) {
+    checkKey('foldIn', key);
+    if (data.dtype !== 'u32' || data.shape.length !== 0) {
       throw new DTypeError(
-        `foldIn: data must be an i32 or u32 scalar, got ${data!.dtype} ${show(data!.shape)}.`,
+        `foldIn: data must be an i32 or u32 scalar, got ${data.dtype} ${show(data.shape)}.`,
       );
     }
     return { shape: [2], dtype: 'u32' };
   },
   cpu({ inputs, outputs }) {
-    const [k, d, o] = [inputs[0]!, inputs[1]!, outputs[0]!];
+    const [k, d, o] = [inputs[0], inputs[1], outputs[0]];
     const out = new Uint32Array(2);
-    threefry2x32(k.data[k.offset]!, k.data[k.offset + 1]!, d.data[d.offset]!, domain.fold, out);
+    threefry2x32(k.data[k.offset], k.data[k.offset + 1], d.data[d.offset], domain.fold, out);
     o.data.set(out, o.offset);
   },
   cost: free,

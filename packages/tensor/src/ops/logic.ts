@@ -19,35 +19,35 @@ export const neOp: Op<null> = flag('ne', (a, ai, as, b, bi, bs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] !== b[bi] ? 1 : 0;
 });
 export const ltOp: Op<null> = flag('lt', (a, ai, as, b, bi, bs, o, oi, n) => {
-  for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai]! < b[bi]! ? 1 : 0;
+  for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] < b[bi] ? 1 : 0;
 });
 export const leOp: Op<null> = flag('le', (a, ai, as, b, bi, bs, o, oi, n) => {
-  for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai]! <= b[bi]! ? 1 : 0;
+  for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] <= b[bi] ? 1 : 0;
 });
 export const gtOp: Op<null> = flag('gt', (a, ai, as, b, bi, bs, o, oi, n) => {
-  for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai]! > b[bi]! ? 1 : 0;
+  for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] > b[bi] ? 1 : 0;
 });
 export const geOp: Op<null> = flag('ge', (a, ai, as, b, bi, bs, o, oi, n) => {
-  for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai]! >= b[bi]! ? 1 : 0;
+  for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] >= b[bi] ? 1 : 0;
 });
 export const andOp: Op<null> = flag(
   'and',
   (a, ai, as, b, bi, bs, o, oi, n) => {
-    for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai]! & b[bi]!;
+    for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] & b[bi];
   },
   'bool',
 );
 export const orOp: Op<null> = flag(
   'or',
   (a, ai, as, b, bi, bs, o, oi, n) => {
-    for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai]! | b[bi]!;
+    for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] | b[bi];
   },
   'bool',
 );
 export const notOp: Op<null> = unary(
   'not',
   (x, xi, xs, o, oi, n) => {
-    for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = x[xi]! ^ 1;
+    for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = x[xi] ^ 1;
   },
   none,
   'bool',
@@ -58,29 +58,31 @@ export const whereOp: Op<null> = defineOp<null>({
   name: 'where',
   strided: true,
   infer([c, a, b]) {
-    if (c!.dtype !== 'bool') {
-      throw new DTypeError(`where: the condition must be bool, got ${c!.dtype}. Compare it, as in x.gt(0).`);
+    if (c.dtype !== 'bool') {
+      throw new DTypeError(`where: the condition must be bool, got ${c.dtype}. Compare it, as in x.gt(0).`);
     }
-    if (a!.dtype !== b!.dtype) {
-      throw new DTypeError(`where: element types must agree, got ${a!.dtype} and ${b!.dtype}. Use cast() on one of them.`);
+    if (a.dtype !== b.dtype) {
+      throw new DTypeError(
+        `where: element types must agree, got ${a.dtype} and ${b.dtype}. Use cast() on one of them.`,
+      );
     }
-    const shape = broadcastShapes('where', broadcastShapes('where', a!.shape, b!.shape), c!.shape);
-    return { shape, dtype: a!.dtype };
+    const shape = broadcastShapes('where', broadcastShapes('where', a.shape, b.shape), c.shape);
+    return { shape, dtype: a.dtype };
   },
   cpu(call) {
-    const [c, a, b] = [call.inputs[0]!, call.inputs[1]!, call.inputs[2]!];
-    const o = call.outputs[0]!;
+    const [c, a, b] = [call.inputs[0], call.inputs[1], call.inputs[2]];
+    const o = call.outputs[0];
     const rows = rowsOf(call);
     const [, cs, as, bs] = rows.step as [number, number, number, number];
     const [cd, ad, bd, od, n] = [c.data, a.data, b.data, o.data, rows.n];
     eachRow(rows, [o.offset, c.offset, a.offset, b.offset], (oi, ci, ai, bi) => {
       for (const e = oi + n; oi < e; oi++, ci += cs, ai += as, bi += bs) {
-        od[oi] = cd[ci] !== 0 ? ad[ai]! : bd[bi]!;
+        od[oi] = cd[ci] !== 0 ? ad[ai] : bd[bi];
       }
     });
   },
   vjp({ inputs, cotangents, needs }) {
-    const [c, a, b] = [inputs[0]!, inputs[1]!, inputs[2]!];
+    const [c, a, b] = [inputs[0], inputs[1], inputs[2]];
     const g = cotangents[0]!;
     return [
       null,
@@ -92,23 +94,41 @@ export const whereOp: Op<null> = defineOp<null>({
 });
 
 /** a = b → bool. */
-export function eq(a: Operand, b: Operand): Tensor { return pair(eqOp, a, b); }
+export function eq(a: Operand, b: Operand): Tensor {
+  return pair(eqOp, a, b);
+}
 /** a ≠ b → bool. */
-export function ne(a: Operand, b: Operand): Tensor { return pair(neOp, a, b); }
+export function ne(a: Operand, b: Operand): Tensor {
+  return pair(neOp, a, b);
+}
 /** a < b → bool. */
-export function lt(a: Operand, b: Operand): Tensor { return pair(ltOp, a, b); }
+export function lt(a: Operand, b: Operand): Tensor {
+  return pair(ltOp, a, b);
+}
 /** a ≤ b → bool. */
-export function le(a: Operand, b: Operand): Tensor { return pair(leOp, a, b); }
+export function le(a: Operand, b: Operand): Tensor {
+  return pair(leOp, a, b);
+}
 /** a > b → bool. */
-export function gt(a: Operand, b: Operand): Tensor { return pair(gtOp, a, b); }
+export function gt(a: Operand, b: Operand): Tensor {
+  return pair(gtOp, a, b);
+}
 /** a ≥ b → bool. */
-export function ge(a: Operand, b: Operand): Tensor { return pair(geOp, a, b); }
+export function ge(a: Operand, b: Operand): Tensor {
+  return pair(geOp, a, b);
+}
 /** Both (bool). */
-export function and(a: Tensor, b: Tensor): Tensor { return apply1(andOp, [a, b], null); }
+export function and(a: Tensor, b: Tensor): Tensor {
+  return apply1(andOp, [a, b], null);
+}
 /** Either (bool). */
-export function or(a: Tensor, b: Tensor): Tensor { return apply1(orOp, [a, b], null); }
+export function or(a: Tensor, b: Tensor): Tensor {
+  return apply1(orOp, [a, b], null);
+}
 /** Neither true (bool). */
-export function not(a: Tensor): Tensor { return apply1(notOp, [a], null); }
+export function not(a: Tensor): Tensor {
+  return apply1(notOp, [a], null);
+}
 /** a where the condition holds, b elsewhere; all three broadcast. Two numbers give f32. */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   return temporaries(() => {

@@ -13,7 +13,17 @@ type A = TypedArray;
 /** n elements of x from xi by steps of xs into o from oi. */
 export type Loop1 = (x: A, xi: number, xs: number, o: A, oi: number, n: number) => void;
 /** The same for two operands. */
-export type Loop2 = (a: A, ai: number, as: number, b: A, bi: number, bs: number, o: A, oi: number, n: number) => void;
+export type Loop2 = (
+  a: A,
+  ai: number,
+  as: number,
+  b: A,
+  bi: number,
+  bs: number,
+  o: A,
+  oi: number,
+  n: number,
+) => void;
 /** Element types that an op takes. */
 export type Kinds = 'float' | 'number' | 'bool' | 'any';
 
@@ -21,9 +31,17 @@ function checkKind(name: string, dtype: DType, kinds: Kinds): void {
   const ok =
     dtype === 'f16'
       ? false
-      : kinds === 'any' || (kinds === 'bool' ? dtype === 'bool' : kinds === 'float' ? isFloat(dtype) : dtype !== 'bool');
+      : kinds === 'any' ||
+        (kinds === 'bool' ? dtype === 'bool' : kinds === 'float' ? isFloat(dtype) : dtype !== 'bool');
   if (ok) return;
-  const want = kinds === 'float' ? 'f32 or f64' : kinds === 'bool' ? 'bool' : kinds === 'number' ? 'a number type' : 'any type but f16';
+  const want =
+    kinds === 'float'
+      ? 'f32 or f64'
+      : kinds === 'bool'
+        ? 'bool'
+        : kinds === 'number'
+          ? 'a number type'
+          : 'any type but f16';
   throw new DTypeError(
     `${name}: the element type must be ${want}, got ${dtype}. Use cast() first${dtype === 'f16' ? ': f16 is a storage type' : ''}.`,
   );
@@ -47,16 +65,16 @@ export function unary(
     strided: true,
     inplace: out === undefined ? [0] : [],
     infer([x]) {
-      checkKind(name, x!.dtype, kinds);
-      return { shape: x!.shape, dtype: out ?? x!.dtype };
+      checkKind(name, x.dtype, kinds);
+      return { shape: x.shape, dtype: out ?? x.dtype };
     },
     cpu(call) {
-      const [x, o] = [call.inputs[0]!, call.outputs[0]!];
+      const [x, o] = [call.inputs[0], call.outputs[0]];
       const rows = rowsOf(call);
-      const step = rows.step[1]!;
+      const step = rows.step[1];
       eachRow(rows, [o.offset, x.offset], (oi, xi) => loop(x.data, xi, step, o.data, oi, rows.n));
     },
-    vjp: ({ inputs, outputs, cotangents }) => [vjp(cotangents[0]!, inputs[0]!, outputs[0]!)],
+    vjp: ({ inputs, outputs, cotangents }) => [vjp(cotangents[0]!, inputs[0], outputs[0])],
     cost: perElement,
   });
 }
@@ -75,28 +93,31 @@ export function binary(
     strided: true,
     inplace: out === undefined ? [0, 1] : [],
     infer([a, b]) {
-      if (a!.dtype !== b!.dtype) {
+      if (a.dtype !== b.dtype) {
         throw new DTypeError(
-          `${name}: element types must agree, got ${a!.dtype} and ${b!.dtype}. Use cast() on one of them.`,
+          `${name}: element types must agree, got ${a.dtype} and ${b.dtype}. Use cast() on one of them.`,
         );
       }
-      checkKind(name, a!.dtype, kinds);
-      return { shape: broadcastShapes(name, a!.shape, b!.shape), dtype: out ?? a!.dtype };
+      checkKind(name, a.dtype, kinds);
+      return { shape: broadcastShapes(name, a.shape, b.shape), dtype: out ?? a.dtype };
     },
     cpu(call) {
-      const [a, b] = [call.inputs[0]!, call.inputs[1]!];
-      const o = call.outputs[0]!;
+      const [a, b] = [call.inputs[0], call.inputs[1]];
+      const o = call.outputs[0];
       const rows = rowsOf(call);
       const [, as, bs] = rows.step as [number, number, number];
-      const f = intLoop !== undefined && !(a.data instanceof Float32Array || a.data instanceof Float64Array) ? intLoop : loop;
+      const f =
+        intLoop !== undefined && !(a.data instanceof Float32Array || a.data instanceof Float64Array)
+          ? intLoop
+          : loop;
       eachRow(rows, [o.offset, a.offset, b.offset], (oi, ai, bi) =>
         f(a.data, ai, as, b.data, bi, bs, o.data, oi, rows.n),
       );
     },
     vjp({ inputs, outputs, cotangents, needs }) {
-      const [a, b] = [inputs[0]!, inputs[1]!];
-      const rules = vjp(cotangents[0]!, a, b, outputs[0]!);
-      return [a, b].map((x, i) => (needs[i] ? (rules[i]!()?.sumTo(x.shape) ?? null) : null));
+      const [a, b] = [inputs[0], inputs[1]];
+      const rules = vjp(cotangents[0]!, a, b, outputs[0]);
+      return [a, b].map((x, i) => (needs[i] ? (rules[i]()?.sumTo(x.shape) ?? null) : null));
     },
     cost: perElement,
   });
@@ -112,7 +133,8 @@ export type Operand = Tensor | number;
 export function pair(op: Op<null>, a: Operand, b: Operand): Tensor {
   return temporaries(() => {
     if (typeof a === 'number') {
-      if (typeof b === 'number') throw new DTypeError(`${op.name}: one operand must be a tensor, got two numbers. Use tensor(${a}).`);
+      if (typeof b === 'number')
+        throw new DTypeError(`${op.name}: one operand must be a tensor, got two numbers. Use tensor(${a}).`);
       return apply1(op, [b.scalar(a), b], null);
     }
     return apply1(op, [a, typeof b === 'number' ? a.scalar(b) : b], null);

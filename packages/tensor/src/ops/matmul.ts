@@ -13,7 +13,9 @@ import { defineOp } from '../engine/op.js';
 
 function inferMatmul(a: Aval, b: Aval): Aval {
   if (a.dtype !== b.dtype || (a.dtype !== 'f32' && a.dtype !== 'f64')) {
-    throw new DTypeError(`matmul: both operands must be f32 or both f64, got ${a.dtype} and ${b.dtype}. Use cast().`);
+    throw new DTypeError(
+      `matmul: both operands must be f32 or both f64, got ${a.dtype} and ${b.dtype}. Use cast().`,
+    );
   }
   if (a.shape.length < 2 || b.shape.length < 2) {
     throw new ShapeError(
@@ -27,41 +29,47 @@ function inferMatmul(a: Aval, b: Aval): Aval {
       `matmul: inner sizes must agree, got ${show(a.shape)} and ${show(b.shape)} (${k} ≠ ${k2}). Did you mean b.transpose()?`,
     );
   }
-  return { shape: [...broadcastShapes('matmul', a.shape.slice(0, -2), b.shape.slice(0, -2)), m, n], dtype: a.dtype };
+  return {
+    shape: [...broadcastShapes('matmul', a.shape.slice(0, -2), b.shape.slice(0, -2)), m, n],
+    dtype: a.dtype,
+  };
 }
 
 /** Batched matrix product; strides of both operands are honoured, so transposed views cost nothing. */
 export const matmulOp: Op<null> = defineOp<null>({
   name: 'matmul',
   strided: true,
-  infer: ([a, b]) => inferMatmul(a!, b!),
+  infer: ([a, b]) => inferMatmul(a, b),
   cpu({ inputs, outputs }) {
-    const [a, b, o] = [inputs[0]!, inputs[1]!, outputs[0]!];
+    const [a, b, o] = [inputs[0], inputs[1], outputs[0]];
     const rank = o.shape.length;
     const batch = o.shape.slice(0, -2);
     const [M, N] = o.shape.slice(-2) as [number, number];
-    const K = a.shape[a.shape.length - 1]!;
+    const K = a.shape[a.shape.length - 1];
     const [ar, ac] = a.strides.slice(-2) as [number, number];
     const [br, bc] = b.strides.slice(-2) as [number, number];
     const [ad, bd, od] = [a.data, b.data, o.data] as [FloatArray, FloatArray, FloatArray];
-    const full = (v: typeof a): number[] => broadcastStrides(v, [...batch, ...v.shape.slice(-2)]).slice(0, rank - 2);
+    const full = (v: typeof a): number[] =>
+      broadcastStrides(v, [...batch, ...v.shape.slice(-2)]).slice(0, rank - 2);
     // A row of this plan is one matrix product.
-    const rows = { outer: batch, n: 1, step: [], strides: [stridesOf(o.shape).slice(0, rank - 2), full(a), full(b)] };
+    const rows = {
+      outer: batch,
+      n: 1,
+      step: [],
+      strides: [stridesOf(o.shape).slice(0, rank - 2), full(a), full(b)],
+    };
     eachRow(rows, [o.offset, a.offset, b.offset], (oi, ai, bi) =>
       gemm(M, N, K, ad, ai, ar, ac, bd, bi, br, bc, od, oi),
     );
   },
   vjp({ inputs, cotangents, needs }) {
-    const [a, b] = [inputs[0]!, inputs[1]!];
+    const [a, b] = [inputs[0], inputs[1]];
     const g = cotangents[0]!;
-    return [
-      needs[0] ? matmul(g, b.transpose()).sumTo(a.shape) : null,
-      needs[1] ? weightGrad(a, g, b) : null,
-    ];
+    return [needs[0] ? matmul(g, b.transpose()).sumTo(a.shape) : null, needs[1] ? weightGrad(a, g, b) : null];
   },
   cost(inputs, outputs) {
-    const k = inputs[0]!.shape[inputs[0]!.shape.length - 1]!;
-    const flops = 2 * k * sizeOf(outputs[0]!.shape);
+    const k = inputs[0].shape[inputs[0].shape.length - 1];
+    const flops = 2 * k * sizeOf(outputs[0].shape);
     return { flops, matmulFlops: flops };
   },
 });
@@ -69,8 +77,10 @@ export const matmulOp: Op<null> = defineOp<null>({
 /** aᵀ g summed to b's shape; a matrix b shared by a whole batch takes one product. */
 function weightGrad(a: Tensor, g: Tensor, b: Tensor): Tensor {
   return temporaries(() => {
-    const rows = (x: Tensor): Tensor => x.reshape([x.size / Math.max(1, x.shape[x.shape.length - 1]!) || 0, x.shape[x.shape.length - 1]!]);
-    if (b.shape.length === 2 && a.shape.length > 2 && a.size > 0 && g.size > 0) return matmul(rows(a).transpose(), rows(g));
+    const rows = (x: Tensor): Tensor =>
+      x.reshape([x.size / Math.max(1, x.shape[x.shape.length - 1]) || 0, x.shape[x.shape.length - 1]]);
+    if (b.shape.length === 2 && a.shape.length > 2 && a.size > 0 && g.size > 0)
+      return matmul(rows(a).transpose(), rows(g));
     return matmul(a.transpose(), g).sumTo(b.shape);
   });
 }
@@ -85,10 +95,15 @@ function weightGrad(a: Tensor, g: Tensor, b: Tensor): Tensor {
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
   return temporaries(() => {
-    if (b.shape.length === 2 && a.shape.length > 2 && a.size > 0 && a.shape[a.shape.length - 1] === b.shape[0]) {
-      const [m, k] = [a.shape[a.shape.length - 2]!, a.shape[a.shape.length - 1]!];
+    if (
+      b.shape.length === 2 &&
+      a.shape.length > 2 &&
+      a.size > 0 &&
+      a.shape[a.shape.length - 1] === b.shape[0]
+    ) {
+      const [m, k] = [a.shape[a.shape.length - 2], a.shape[a.shape.length - 1]];
       const y = apply1(matmulOp, [a.reshape([a.size / k, k]), b], null);
-      return y.reshape([...a.shape.slice(0, -2), m, b.shape[1]!]);
+      return y.reshape([...a.shape.slice(0, -2), m, b.shape[1]]);
     }
     return apply1(matmulOp, [a, b], null);
   });

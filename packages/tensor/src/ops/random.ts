@@ -27,16 +27,16 @@ function drawOp<A extends { readonly shape: Shape }>(
   return defineOp<A>({
     name,
     infer([key], attrs) {
-      checkKey(name, key!);
+      checkKey(name, key);
       return { shape: attrs.shape, dtype: dtypeOf(attrs) };
     },
     cpu({ inputs, outputs, attrs }) {
-      const o = outputs[0]!;
-      eachChunk(inputs[0]!, sizeOf(attrs.shape), domain.numbers, (words, first, count) =>
+      const o = outputs[0];
+      eachChunk(inputs[0], sizeOf(attrs.shape), domain.numbers, (words, first, count) =>
         fill(words, count, o.data, o.offset + first, attrs),
       );
     },
-    cost: (_, outputs) => ({ flops: sizeOf(outputs[0]!.shape) }),
+    cost: (_, outputs) => ({ flops: sizeOf(outputs[0].shape) }),
   });
 }
 
@@ -53,7 +53,7 @@ export const uniformOp: Op<UniformAttrs> = drawOp<UniformAttrs>(
     const scale = (high - low) * 2 ** -24;
     const top = Math.max(low, justBelow(high, dtype));
     for (let i = 0; i < n; i++) {
-      const x = low + (words[i]! >>> 8) * scale;
+      const x = low + (words[i] >>> 8) * scale;
       o[at + i] = x < top ? x : top;
     }
   },
@@ -63,12 +63,12 @@ export const uniformOp: Op<UniformAttrs> = drawOp<UniformAttrs>(
 function justBelow(x: number, dtype: DType): number {
   const bytes = dtype === 'f64' ? 8 : 4;
   const value = dtype === 'f64' ? new Float64Array([x]) : new Float32Array([x]);
-  if (value[0]! < x) return value[0]!;
+  if (value[0] < x) return value[0];
   if (value[0] === 0) return dtype === 'f64' ? -(2 ** -1074) : -(2 ** -149);
-  const step = value[0]! > 0 ? -1 : 1;
-  if (bytes === 4) new Int32Array(value.buffer)[0]! += step;
-  else new BigInt64Array(value.buffer)[0]! += BigInt(step);
-  return value[0]!;
+  const step = value[0] > 0 ? -1 : 1;
+  if (bytes === 4) new Int32Array(value.buffer)[0] += step;
+  else new BigInt64Array(value.buffer)[0] += BigInt(step);
+  return value[0];
 }
 
 interface NormalAttrs extends DrawAttrs {
@@ -82,8 +82,8 @@ export const normalOp: Op<NormalAttrs> = drawOp<NormalAttrs>(
   ({ dtype }) => dtype,
   (words, n, o, at, { mean, std }) => {
     for (let i = 0; i < n; i += 2) {
-      const radius = std * Math.sqrt(-2 * Math.log(((words[i]! >>> 8) + 1) * 2 ** -24));
-      const angle = 2 * Math.PI * (words[i + 1]! >>> 8) * 2 ** -24;
+      const radius = std * Math.sqrt(-2 * Math.log(((words[i] >>> 8) + 1) * 2 ** -24));
+      const angle = 2 * Math.PI * (words[i + 1] >>> 8) * 2 ** -24;
       o[at + i] = mean + radius * Math.cos(angle);
       if (i + 1 < n) o[at + i + 1] = mean + radius * Math.sin(angle);
     }
@@ -103,7 +103,7 @@ export const truncatedNormalOp: Op<TruncatedAttrs> = drawOp<TruncatedAttrs>(
     const from = erf(low * Math.SQRT1_2);
     const scale = (erf(high * Math.SQRT1_2) - from) * 2 ** -24;
     for (let i = 0; i < n; i++) {
-      const z = Math.SQRT2 * erfinv(from + ((words[i]! >>> 8) + 0.5) * scale);
+      const z = Math.SQRT2 * erfinv(from + ((words[i] >>> 8) + 0.5) * scale);
       o[at + i] = mean + std * (z < low ? low : z > high ? high : z);
     }
   },
@@ -114,7 +114,7 @@ export const gumbelOp: Op<DrawAttrs> = drawOp<DrawAttrs>(
   'gumbel',
   ({ dtype }) => dtype,
   (words, n, o, at) => {
-    for (let i = 0; i < n; i++) o[at + i] = -Math.log(-Math.log1p(-(words[i]! + 0.5) * 2 ** -32));
+    for (let i = 0; i < n; i++) o[at + i] = -Math.log(-Math.log1p(-(words[i] + 0.5) * 2 ** -32));
   },
 );
 
@@ -128,16 +128,16 @@ interface IntegerAttrs {
 export const randomIntOp: Op<IntegerAttrs> = defineOp<IntegerAttrs>({
   name: 'randomInt',
   infer([key], { shape }) {
-    checkKey('randomInt', key!);
+    checkKey('randomInt', key);
     return { shape, dtype: 'i32' };
   },
   cpu({ inputs, outputs, attrs: { shape, low, range } }) {
-    const o = outputs[0]!;
-    eachChunk(inputs[0]!, 2 * sizeOf(shape), domain.numbers, (words, first, count) => {
+    const o = outputs[0];
+    eachChunk(inputs[0], 2 * sizeOf(shape), domain.numbers, (words, first, count) => {
       for (let i = 0, k = o.offset + first / 2; i < count; i += 2, k++) {
-        const w = words[i]!;
+        const w = words[i];
         // Halves of 16 bits keep every product below 2⁴⁹.
-        const lower = (w & 0xffff) * range + Math.floor((words[i + 1]! * range) / 2 ** 32);
+        const lower = (w & 0xffff) * range + Math.floor((words[i + 1] * range) / 2 ** 32);
         o.data[k] = low + Math.floor(((w >>> 16) * range + Math.floor(lower / 65536)) / 65536);
       }
     });
@@ -152,24 +152,24 @@ const KEY_INDEX = 2 ** 21;
 export const permutationOp: Op<{ readonly n: number }> = defineOp({
   name: 'permutation',
   infer([key], { n }) {
-    checkKey('permutation', key!);
+    checkKey('permutation', key);
     return { shape: [n], dtype: 'i32' };
   },
   scratch: (_, { n }) => 8 * n,
   cpu({ inputs, outputs, attrs: { n }, scratch }) {
-    const o = outputs[0]!;
+    const o = outputs[0];
     const keys = scratch.subarray(0, n);
-    eachChunk(inputs[0]!, n, domain.numbers, (words, first, count) => {
+    eachChunk(inputs[0], n, domain.numbers, (words, first, count) => {
       for (let i = 0; i < count; i++) keys[first + i] = words[i]!;
     });
     if (n <= KEY_INDEX) {
-      for (let i = 0; i < n; i++) keys[i] = keys[i]! * KEY_INDEX + i;
+      for (let i = 0; i < n; i++) keys[i] = keys[i] * KEY_INDEX + i;
       keys.sort();
-      for (let i = 0; i < n; i++) o.data[o.offset + i] = keys[i]! % KEY_INDEX;
+      for (let i = 0; i < n; i++) o.data[o.offset + i] = keys[i] % KEY_INDEX;
     } else {
       const order = o.data.subarray(o.offset, o.offset + n);
       for (let i = 0; i < n; i++) order[i] = i;
-      order.sort((a, b) => keys[a]! - keys[b]! || a - b);
+      order.sort((a, b) => keys[a] - keys[b] || a - b);
     }
   },
   cost: free,

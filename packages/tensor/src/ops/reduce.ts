@@ -22,7 +22,15 @@ export interface ReduceOptions {
   keepDims?: boolean;
 }
 
-type Fold = (acc: Float64Array, oi: number, os: number, x: ArrayLike<number>, xi: number, xs: number, n: number) => void;
+type Fold = (
+  acc: Float64Array,
+  oi: number,
+  os: number,
+  x: ArrayLike<number>,
+  xi: number,
+  xs: number,
+  n: number,
+) => void;
 
 /** Reduced axes stay with size 1; the public functions drop them by a view. */
 function reduceOp(
@@ -36,13 +44,14 @@ function reduceOp(
     name,
     strided: true,
     infer([x], { axes }) {
-      const want = check(x!);
-      if (want !== undefined) throw new DTypeError(`${name}: the element type must be ${want}, got ${x!.dtype}. Use cast() first.`);
-      return { shape: x!.shape.map((d, i) => (axes.includes(i) ? 1 : d)), dtype: x!.dtype };
+      const want = check(x);
+      if (want !== undefined)
+        throw new DTypeError(`${name}: the element type must be ${want}, got ${x.dtype}. Use cast() first.`);
+      return { shape: x.shape.map((d, i) => (axes.includes(i) ? 1 : d)), dtype: x.dtype };
     },
-    scratch: ([x], { axes }) => 8 * sizeOf(x!.shape.map((d, i) => (axes.includes(i) ? 1 : d))),
+    scratch: ([x], { axes }) => 8 * sizeOf(x.shape.map((d, i) => (axes.includes(i) ? 1 : d))),
     cpu(call) {
-      const [x, o] = [call.inputs[0]!, call.outputs[0]!];
+      const [x, o] = [call.inputs[0], call.outputs[0]];
       const size = sizeOf(o.shape);
       const acc = call.scratch;
       acc.fill(start, 0, size);
@@ -51,21 +60,22 @@ function reduceOp(
       eachRow(rows, [0, x.offset], (oi, xi) => fold(acc, oi, os, x.data, xi, xs, rows.n));
       for (let i = 0; i < size; i++) o.data[o.offset + i] = acc[i]!;
     },
-    vjp: (call) => [vjp(call, call.cotangents[0]!, call.inputs[0]!, call.outputs[0]!)],
+    vjp: (call) => [vjp(call, call.cotangents[0]!, call.inputs[0], call.outputs[0])],
     cost: (inputs) => ({ flops: elements(inputs) }),
   });
 }
 
 function reduceRows(call: CpuCall<ReduceAttrs>): ReturnType<typeof planRows> {
   const memo = call.memo as { value?: ReturnType<typeof planRows> };
-  const [x, o] = [call.inputs[0]!, call.outputs[0]!];
+  const [x, o] = [call.inputs[0], call.outputs[0]];
   return (memo.value ??= planRows(x.shape, [
     stridesOf(o.shape).map((s, i) => (call.attrs.axes.includes(i) ? 0 : s)),
     x.strides,
   ]));
 }
 
-const numbers = (x: Aval): string | undefined => (x.dtype === 'bool' || x.dtype === 'f16' ? 'a number type' : undefined);
+const numbers = (x: Aval): string | undefined =>
+  x.dtype === 'bool' || x.dtype === 'f16' ? 'a number type' : undefined;
 const anyType = (x: Aval): string | undefined => (x.dtype === 'f16' ? 'any type but f16' : undefined);
 
 export const sumOp: Op<ReduceAttrs> = reduceOp(
@@ -73,10 +83,10 @@ export const sumOp: Op<ReduceAttrs> = reduceOp(
   0,
   (acc, oi, os, x, xi, xs, n) => {
     if (os === 0) {
-      let s = acc[oi]!;
-      for (let i = 0; i < n; i++, xi += xs) s += x[xi]!;
+      let s = acc[oi];
+      for (let i = 0; i < n; i++, xi += xs) s += x[xi];
       acc[oi] = s;
-    } else for (let i = 0; i < n; i++, oi += os, xi += xs) acc[oi]! += x[xi]!;
+    } else for (let i = 0; i < n; i++, oi += os, xi += xs) acc[oi] += x[xi];
   },
   (_, g, x) => g.broadcastTo(x.shape),
   numbers,
@@ -91,7 +101,7 @@ export const maxOp: Op<ReduceAttrs> = reduceOp(
   'max',
   -Infinity,
   (acc, oi, os, x, xi, xs, n) => {
-    for (let i = 0; i < n; i++, oi += os, xi += xs) acc[oi] = Math.max(acc[oi]!, x[xi]!);
+    for (let i = 0; i < n; i++, oi += os, xi += xs) acc[oi] = Math.max(acc[oi], x[xi]);
   },
   (call, g, x, y) => tie(g, x, y, call.attrs.axes),
   anyType,
@@ -100,7 +110,7 @@ export const minOp: Op<ReduceAttrs> = reduceOp(
   'min',
   Infinity,
   (acc, oi, os, x, xi, xs, n) => {
-    for (let i = 0; i < n; i++, oi += os, xi += xs) acc[oi] = Math.min(acc[oi]!, x[xi]!);
+    for (let i = 0; i < n; i++, oi += os, xi += xs) acc[oi] = Math.min(acc[oi], x[xi]);
   },
   (call, g, x, y) => tie(g, x, y, call.attrs.axes),
   anyType,
@@ -109,7 +119,7 @@ export const prodOp: Op<ReduceAttrs> = reduceOp(
   'prod',
   1,
   (acc, oi, os, x, xi, xs, n) => {
-    for (let i = 0; i < n; i++, oi += os, xi += xs) acc[oi]! *= x[xi]!;
+    for (let i = 0; i < n; i++, oi += os, xi += xs) acc[oi] *= x[xi];
   },
   ({ attrs: { axes } }, g, x) => {
     const zero = x.eq(0);
@@ -127,18 +137,19 @@ const argOp = (name: string, better: (a: number, b: number) => boolean): Op<null
   defineOp<null>({
     name,
     infer([x]) {
-      const n = x!.shape[x!.shape.length - 1]!;
-      if (n === 0) throw new ShapeError(`${name}: the axis must not be empty, got ${show(x!.shape)}.`);
-      if (x!.dtype === 'f16') throw new DTypeError(`${name}: the element type must be any type but f16. Use cast() first.`);
-      return { shape: x!.shape.slice(0, -1), dtype: 'i32' };
+      const n = x.shape[x.shape.length - 1];
+      if (n === 0) throw new ShapeError(`${name}: the axis must not be empty, got ${show(x.shape)}.`);
+      if (x.dtype === 'f16')
+        throw new DTypeError(`${name}: the element type must be any type but f16. Use cast() first.`);
+      return { shape: x.shape.slice(0, -1), dtype: 'i32' };
     },
     cpu({ inputs, outputs }) {
-      const [x, o] = [inputs[0]!, outputs[0]!];
-      const n = x.shape[x.shape.length - 1]!;
+      const [x, o] = [inputs[0], outputs[0]];
+      const n = x.shape[x.shape.length - 1];
       const rows = sizeOf(o.shape);
       for (let r = 0, xi = x.offset; r < rows; r++, xi += n) {
         let best = 0;
-        for (let i = 1; i < n; i++) if (better(x.data[xi + i]!, x.data[xi + best]!)) best = i;
+        for (let i = 1; i < n; i++) if (better(x.data[xi + i], x.data[xi + best])) best = i;
         o.data[o.offset + r] = best;
       }
     },
@@ -158,7 +169,9 @@ function reduce(op: Op<ReduceAttrs>, x: Tensor, axes: Axes | undefined, keepDims
 
 function nonEmpty(name: string, x: Tensor, axes: Axes | undefined): void {
   if (normalizeAxes(name, axes, x.shape.length).some((a) => x.shape[a] === 0)) {
-    throw new ShapeError(`${name}: the reduced axes must not be empty, got ${show(x.shape)}. An empty ${name} has no value.`);
+    throw new ShapeError(
+      `${name}: the reduced axes must not be empty, got ${show(x.shape)}. An empty ${name} has no value.`,
+    );
   }
 }
 
@@ -169,8 +182,9 @@ export function sum(x: Tensor, axes?: Axes, { keepDims = false }: ReduceOptions 
 /** Arithmetic mean over axes (floats). */
 export function mean(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
   return temporaries(() => {
-    if (!isFloat(x.dtype)) throw new DTypeError(`mean: the element type must be a float, got ${x.dtype}. Use cast('f32') first.`);
-    const n = normalizeAxes('mean', axes, x.shape.length).reduce((p, a) => p * x.shape[a]!, 1);
+    if (!isFloat(x.dtype))
+      throw new DTypeError(`mean: the element type must be a float, got ${x.dtype}. Use cast('f32') first.`);
+    const n = normalizeAxes('mean', axes, x.shape.length).reduce((p, a) => p * x.shape[a], 1);
     return sum(x, axes, options).div(n);
   });
 }

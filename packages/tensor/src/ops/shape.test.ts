@@ -9,21 +9,23 @@ function pick(shape: readonly number[], source: (index: number[]) => number): nu
   const out: number[] = [];
   const walk = (index: number[]): void => {
     if (index.length === shape.length) out.push(source(index));
-    else for (let i = 0; i < shape[index.length]!; i++) walk([...index, i]);
+    else for (let i = 0; i < shape[index.length]; i++) walk([...index, i]);
   };
   walk([]);
   return out;
 }
-const flat = ([i, j, k]: number[]): number => i! * 12 + j! * 4 + k!;
+const flat = ([i, j, k]: number[]): number => i * 12 + j * 4 + k;
 
 describe('views', () => {
   test('transpose, slice, flip and at look at the right elements, in any combination', async () => {
     const x = grid();
-    expect(await list(x.transpose([2, 0, 1]))).toEqual(pick([4, 2, 3], ([a, b, c]) => flat([b!, c!, a!])));
-    expect(await list(x.slice(2, 3, 0, -2))).toEqual(pick([2, 3, 2], ([a, b, c]) => flat([a!, b!, 3 - 2 * c!])));
-    expect(await list(x.flip(1).at(0, 1))).toEqual(pick([2, 4], ([a, c]) => flat([a!, 2, c!])));
-    expect(await list(x.transpose().slice(1, -3).reshape([-1]))).toEqual(pick([2, 3, 3], ([a, c, b]) => flat([a!, b!, c! + 1])));
-    expect(await list(x.slice(1, -2, -1))).toEqual(pick([2, 1, 4], ([a, , c]) => flat([a!, 1, c!])));
+    expect(await list(x.transpose([2, 0, 1]))).toEqual(pick([4, 2, 3], ([a, b, c]) => flat([b, c, a])));
+    expect(await list(x.slice(2, 3, 0, -2))).toEqual(pick([2, 3, 2], ([a, b, c]) => flat([a, b, 3 - 2 * c])));
+    expect(await list(x.flip(1).at(0, 1))).toEqual(pick([2, 4], ([a, c]) => flat([a, 2, c])));
+    expect(await list(x.transpose().slice(1, -3).reshape([-1]))).toEqual(
+      pick([2, 3, 3], ([a, c, b]) => flat([a, b, c + 1])),
+    );
+    expect(await list(x.slice(1, -2, -1))).toEqual(pick([2, 1, 4], ([a, , c]) => flat([a, 1, c])));
     expect(x.slice(0, 5).shape).toEqual([0, 3, 4]);
     expect(await list(x.at(-1).at(1, -1))).toEqual([13, 17, 21]);
   });
@@ -73,15 +75,56 @@ describe('copies', () => {
   test('concat, stack, chunk, split, pad, triangles, repeat', async () => {
     const x = s.arange(0, 6).reshape([2, 3]);
     const y = s.arange(6, 10).reshape([2, 2]);
-    expect(await s.concat([x, y], 1).toArray()).toEqual([[0, 1, 2, 6, 7], [3, 4, 5, 8, 9]]);
-    expect(await s.stack([x, x.mul(2)], -1).toArray()).toEqual([[[0, 0], [1, 2], [2, 4]], [[3, 6], [4, 8], [5, 10]]]);
-    expect(await s.chunk(x, 3)[1]!.toArray()).toEqual([[1], [4]]);
-    expect(await s.splitSizes(x, [1, 2], 1)[1]!.toArray()).toEqual([[1, 2], [4, 5]]);
-    expect(await s.pad(x, 1, 1, 2, 9).toArray()).toEqual([[9, 0, 1, 2, 9, 9], [9, 3, 4, 5, 9, 9]]);
-    expect(await s.tril(s.ones([3, 3])).toArray()).toEqual([[1, 0, 0], [1, 1, 0], [1, 1, 1]]);
-    expect(await s.triu(s.ones([2, 3, 3]), 1).at(1).toArray()).toEqual([[0, 1, 1], [0, 0, 1], [0, 0, 0]]);
-    expect(await s.repeat(x, 2, 0).toArray()).toEqual([[0, 1, 2], [0, 1, 2], [3, 4, 5], [3, 4, 5]]);
-    expect(await s.eye(2).toArray()).toEqual([[1, 0], [0, 1]]);
+    expect(await s.concat([x, y], 1).toArray()).toEqual([
+      [0, 1, 2, 6, 7],
+      [3, 4, 5, 8, 9],
+    ]);
+    expect(await s.stack([x, x.mul(2)], -1).toArray()).toEqual([
+      [
+        [0, 0],
+        [1, 2],
+        [2, 4],
+      ],
+      [
+        [3, 6],
+        [4, 8],
+        [5, 10],
+      ],
+    ]);
+    expect(await s.chunk(x, 3)[1].toArray()).toEqual([[1], [4]]);
+    expect(await s.splitSizes(x, [1, 2], 1)[1].toArray()).toEqual([
+      [1, 2],
+      [4, 5],
+    ]);
+    expect(await s.pad(x, 1, 1, 2, 9).toArray()).toEqual([
+      [9, 0, 1, 2, 9, 9],
+      [9, 3, 4, 5, 9, 9],
+    ]);
+    expect(await s.tril(s.ones([3, 3])).toArray()).toEqual([
+      [1, 0, 0],
+      [1, 1, 0],
+      [1, 1, 1],
+    ]);
+    expect(
+      await s
+        .triu(s.ones([2, 3, 3]), 1)
+        .at(1)
+        .toArray(),
+    ).toEqual([
+      [0, 1, 1],
+      [0, 0, 1],
+      [0, 0, 0],
+    ]);
+    expect(await s.repeat(x, 2, 0).toArray()).toEqual([
+      [0, 1, 2],
+      [0, 1, 2],
+      [3, 4, 5],
+      [3, 4, 5],
+    ]);
+    expect(await s.eye(2).toArray()).toEqual([
+      [1, 0],
+      [0, 1],
+    ]);
   });
 
   test('gradients of copies', async () => {
@@ -99,9 +142,25 @@ describe('copies', () => {
     const e = s.zeros([2, 0, 3]);
     expect((await e.data()).length).toBe(0);
     expect(s.concat([e, s.ones([2, 1, 3])], 1).shape).toEqual([2, 1, 3]);
-    expect(await s.concat([e, s.ones([2, 1, 3])], 1).sum().item()).toBe(6);
-    expect(await e.sum(1).toArray()).toEqual([[0, 0, 0], [0, 0, 0]]);
-    expect(await s.zeros([2, 0]).matmul(s.zeros([0, 3])).toArray()).toEqual([[0, 0, 0], [0, 0, 0]]);
+    expect(
+      await s
+        .concat([e, s.ones([2, 1, 3])], 1)
+        .sum()
+        .item(),
+    ).toBe(6);
+    expect(await e.sum(1).toArray()).toEqual([
+      [0, 0, 0],
+      [0, 0, 0],
+    ]);
+    expect(
+      await s
+        .zeros([2, 0])
+        .matmul(s.zeros([0, 3]))
+        .toArray(),
+    ).toEqual([
+      [0, 0, 0],
+      [0, 0, 0],
+    ]);
     expect(e.add(s.ones([3])).shape).toEqual([2, 0, 3]);
     expect(s.zeros([1, 2, 0, 4]).transpose([0, 2, 1, 3]).reshape([1, 0, 8]).shape).toEqual([1, 0, 8]);
     expect((await e.transpose().softmax().data()).length).toBe(0);
@@ -111,18 +170,39 @@ describe('copies', () => {
 describe('messages', () => {
   const x = s.zeros([2, 3]);
   test.each<[() => unknown, string]>([
-    [() => x.reshape([4, 2]), 'reshape: the sizes must match, got [2, 3] (6 elements) to [4, 2]. At most one size may be -1.'],
+    [
+      () => x.reshape([4, 2]),
+      'reshape: the sizes must match, got [2, 3] (6 elements) to [4, 2]. At most one size may be -1.',
+    ],
     [() => x.transpose([0, 0]), 'transpose: perm must name each of the 2 axes once, got [0, 0] for [2, 3].'],
     [() => x.at(3, 1), 'at: index must be an integer in [-3, 2], got 3 for axis 1 of [2, 3].'],
     [() => x.sum(2), 'sum: axis must be an integer in [-2, 1], got 2. The tensor has rank 2.'],
     [() => x.sum([0, -2]), 'sum: axes must be distinct, got [0, 0]. Name each once.'],
     [() => s.squeeze(x, 0), 'squeeze: axis 0 must have size 1, got [2, 3]. Use at() to pick one element.'],
-    [() => s.concat([x, s.zeros([3, 3])], 1), 'concat: all shapes must agree outside axis 1, got [2, 3] and [3, 3] (argument 1). Reshape or pad them.'],
-    [() => s.chunk(x, 2), 'chunk: axis -1 of [2, 3] must be divisible by n, got n = 2. Use splitSizes() for unequal parts.'],
-    [() => x.broadcastTo([3, 2]), 'broadcastTo: [2, 3] does not broadcast to [3, 2]. Sizes must be equal or 1.'],
-    [() => s.tensor([[1, 2], [3]]), 'tensor: nested arrays must be rectangular, got a row of 1 where the shape is [2, 2] (axis 1).'],
-    [() => s.tensor([1, 2, 3], { shape: [2, 2] }), 'tensor: the shape must hold all elements, got [2, 2] (4) for 3 numbers.'],
-    [() => s.tensor(new Uint8Array(2)), "tensor: dtype must be given for a Uint8Array. Say for example { dtype: 'f32' }."],
+    [
+      () => s.concat([x, s.zeros([3, 3])], 1),
+      'concat: all shapes must agree outside axis 1, got [2, 3] and [3, 3] (argument 1). Reshape or pad them.',
+    ],
+    [
+      () => s.chunk(x, 2),
+      'chunk: axis -1 of [2, 3] must be divisible by n, got n = 2. Use splitSizes() for unequal parts.',
+    ],
+    [
+      () => x.broadcastTo([3, 2]),
+      'broadcastTo: [2, 3] does not broadcast to [3, 2]. Sizes must be equal or 1.',
+    ],
+    [
+      () => s.tensor([[1, 2], [3]]),
+      'tensor: nested arrays must be rectangular, got a row of 1 where the shape is [2, 2] (axis 1).',
+    ],
+    [
+      () => s.tensor([1, 2, 3], { shape: [2, 2] }),
+      'tensor: the shape must hold all elements, got [2, 2] (4) for 3 numbers.',
+    ],
+    [
+      () => s.tensor(new Uint8Array(2)),
+      "tensor: dtype must be given for a Uint8Array. Say for example { dtype: 'f32' }.",
+    ],
     [() => s.zeros([2, -1]), 'full: sizes must be integers ≥ 0, got [2, -1].'],
   ])('%#', (f, message) => {
     expect(f).toThrow(message);

@@ -4,13 +4,7 @@ import { apply1 } from '../engine/apply.js';
 import type { Shape } from '../engine/dtype.js';
 import { sizeOf } from '../engine/dtype.js';
 import { DTypeError, OptionError, ShapeError, show } from '../engine/errors.js';
-import {
-  broadcastLayout,
-  normalizeAxis,
-  permuteLayout,
-  reshapeLayout,
-  stridesOf,
-} from '../engine/layout.js';
+import { broadcastLayout, normalizeAxis, permuteLayout, reshapeLayout, stridesOf } from '../engine/layout.js';
 import type { CpuCall, CpuView, Op } from '../engine/op.js';
 import { temporaries } from '../engine/state.js';
 import { defineOp } from '../engine/op.js';
@@ -24,7 +18,7 @@ export function copyInto(x: CpuView, o: CpuView): void {
 }
 
 function copyRows(rows: ReturnType<typeof planRows>, x: CpuView, o: CpuView): void {
-  const [xd, od, n, s] = [x.data, o.data, rows.n, rows.step[1]!];
+  const [xd, od, n, s] = [x.data, o.data, rows.n, rows.step[1]];
   if (s === 1 && n >= 32) {
     eachRow(rows, [o.offset, x.offset], (oi, xi) => od.set(xd.subarray(xi, xi + n), oi));
     return;
@@ -35,9 +29,14 @@ function copyRows(rows: ReturnType<typeof planRows>, x: CpuView, o: CpuView): vo
 }
 
 function copyKernel(call: CpuCall<unknown>): void {
-  const x = call.inputs[0]!;
-  const o = call.outputs[0]!;
-  if (x.data.buffer === o.data.buffer && x.data.byteOffset + x.offset * x.data.BYTES_PER_ELEMENT === o.data.byteOffset + o.offset * o.data.BYTES_PER_ELEMENT) return;
+  const x = call.inputs[0];
+  const o = call.outputs[0];
+  if (
+    x.data.buffer === o.data.buffer &&
+    x.data.byteOffset + x.offset * x.data.BYTES_PER_ELEMENT ===
+      o.data.byteOffset + o.offset * o.data.BYTES_PER_ELEMENT
+  )
+    return;
   copyInto(x, o);
 }
 
@@ -46,7 +45,7 @@ export const copyOp: Op<null> = defineOp<null>({
   name: 'contiguous',
   strided: true,
   inplace: [0],
-  infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
+  infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
   cpu: copyKernel,
   vjp: ({ cotangents }) => [cotangents[0]!],
   cost: free,
@@ -55,7 +54,7 @@ export const copyOp: Op<null> = defineOp<null>({
 /** The same value under a new identity, so that gradients tell them apart. */
 export const aliasOp: Op<null> = defineOp<null>({
   name: 'alias',
-  infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
+  infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
   view: (x) => x,
   vjp: ({ cotangents }) => [cotangents[0]!],
 });
@@ -63,7 +62,7 @@ export const aliasOp: Op<null> = defineOp<null>({
 /** The same value, through which no gradient flows, whenever the gradient is taken. */
 export const stopOp: Op<null> = defineOp<null>({
   name: 'stopGradient',
-  infer: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
+  infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
   view: (x) => x,
   vjp: () => [null],
 });
@@ -72,16 +71,16 @@ export const reshapeOp: Op<{ readonly shape: Shape }> = defineOp({
   name: 'reshape',
   strided: true,
   inplace: [0],
-  infer: ([x], { shape }) => ({ shape, dtype: x!.dtype }),
+  infer: ([x], { shape }) => ({ shape, dtype: x.dtype }),
   view: (x, { shape }) => reshapeLayout(x, shape),
   cpu: copyKernel,
-  vjp: ({ inputs, cotangents }) => [cotangents[0]!.reshape(inputs[0]!.shape)],
+  vjp: ({ inputs, cotangents }) => [cotangents[0]!.reshape(inputs[0].shape)],
   cost: free,
 });
 
 export const permuteOp: Op<{ readonly perm: readonly number[] }> = defineOp({
   name: 'transpose',
-  infer: ([x], { perm }) => ({ shape: perm.map((p) => x!.shape[p]!), dtype: x!.dtype }),
+  infer: ([x], { perm }) => ({ shape: perm.map((p) => x.shape[p]), dtype: x.dtype }),
   view: (x, { perm }) => permuteLayout(x, perm),
   vjp({ cotangents, attrs: { perm } }) {
     const inverse = perm.map((_, i) => perm.indexOf(i));
@@ -91,9 +90,9 @@ export const permuteOp: Op<{ readonly perm: readonly number[] }> = defineOp({
 
 export const broadcastOp: Op<{ readonly shape: Shape }> = defineOp({
   name: 'broadcastTo',
-  infer: ([x], { shape }) => ({ shape, dtype: x!.dtype }),
+  infer: ([x], { shape }) => ({ shape, dtype: x.dtype }),
   view: (x, { shape }) => broadcastLayout(x, shape),
-  vjp: ({ inputs, cotangents }) => [cotangents[0]!.sumTo(inputs[0]!.shape)],
+  vjp: ({ inputs, cotangents }) => [cotangents[0]!.sumTo(inputs[0].shape)],
 });
 
 interface SliceAttrs {
@@ -105,14 +104,17 @@ interface SliceAttrs {
 
 export const sliceOp: Op<SliceAttrs> = defineOp<SliceAttrs>({
   name: 'slice',
-  infer: ([x], { axis, count }) => ({ shape: x!.shape.map((d, i) => (i === axis ? count : d)), dtype: x!.dtype }),
+  infer: ([x], { axis, count }) => ({
+    shape: x.shape.map((d, i) => (i === axis ? count : d)),
+    dtype: x.dtype,
+  }),
   view: (x, { axis, start, step, count }) => ({
     shape: x.shape.map((d, i) => (i === axis ? count : d)),
     strides: x.strides.map((s, i) => (i === axis ? s * step : s)),
-    offset: x.offset + (count > 0 ? start * x.strides[axis]! : 0),
+    offset: x.offset + (count > 0 ? start * x.strides[axis] : 0),
   }),
   vjp: ({ inputs, cotangents, attrs }) => [
-    apply1(unsliceOp, [cotangents[0]!], { ...attrs, size: inputs[0]!.shape[attrs.axis]! }),
+    apply1(unsliceOp, [cotangents[0]!], { ...attrs, size: inputs[0].shape[attrs.axis] }),
   ],
 });
 
@@ -120,9 +122,9 @@ export const sliceOp: Op<SliceAttrs> = defineOp<SliceAttrs>({
 export const unsliceOp: Op<SliceAttrs & { readonly size: number }> = defineOp({
   name: 'unslice',
   strided: true,
-  infer: ([x], { axis, size }) => ({ shape: x!.shape.map((d, i) => (i === axis ? size : d)), dtype: x!.dtype }),
+  infer: ([x], { axis, size }) => ({ shape: x.shape.map((d, i) => (i === axis ? size : d)), dtype: x.dtype }),
   cpu({ inputs, outputs, attrs: { axis, start, step, size, count } }) {
-    const [x, o] = [inputs[0]!, outputs[0]!];
+    const [x, o] = [inputs[0], outputs[0]];
     const len = sizeOf(o.shape);
     if (count !== size) o.data.fill(0, o.offset, o.offset + len);
     if (count === 0) return;
@@ -130,7 +132,7 @@ export const unsliceOp: Op<SliceAttrs & { readonly size: number }> = defineOp({
     const rows = planRows(x.shape, [strides.map((s, i) => (i === axis ? s * step : s)), x.strides]);
     const [os, xs] = rows.step as [number, number];
     const [xd, od, n] = [x.data, o.data, rows.n];
-    eachRow(rows, [o.offset + start * strides[axis]!, x.offset], (oi, xi) => {
+    eachRow(rows, [o.offset + start * strides[axis], x.offset], (oi, xi) => {
       for (let i = 0; i < n; i++, oi += os, xi += xs) od[oi] = xd[xi]!;
     });
   },
@@ -144,23 +146,28 @@ export const concatOp: Op<{ readonly axis: number }> = defineOp({
   name: 'concat',
   strided: true,
   infer(xs, { axis }) {
-    const first = xs[0]!;
+    const first = xs[0];
     let total = 0;
     xs.forEach((x, k) => {
       if (x.dtype !== first.dtype) {
-        throw new DTypeError(`concat: element types must agree, got ${first.dtype} and ${x.dtype}. Use cast() on one of them.`);
+        throw new DTypeError(
+          `concat: element types must agree, got ${first.dtype} and ${x.dtype}. Use cast() on one of them.`,
+        );
       }
-      if (x.shape.length !== first.shape.length || x.shape.some((d, i) => i !== axis && d !== first.shape[i])) {
+      if (
+        x.shape.length !== first.shape.length ||
+        x.shape.some((d, i) => i !== axis && d !== first.shape[i])
+      ) {
         throw new ShapeError(
           `concat: all shapes must agree outside axis ${axis}, got ${show(first.shape)} and ${show(x.shape)} (argument ${k}). Reshape or pad them.`,
         );
       }
-      total += x.shape[axis]!;
+      total += x.shape[axis];
     });
     return { shape: first.shape.map((d, i) => (i === axis ? total : d)), dtype: first.dtype };
   },
   cpu({ inputs, outputs, attrs: { axis } }) {
-    const o = outputs[0]!;
+    const o = outputs[0];
     const strides = stridesOf(o.shape);
     let at = o.offset;
     for (const x of inputs) {
@@ -174,62 +181,68 @@ export const concatOp: Op<{ readonly axis: number }> = defineOp({
           for (let i = 0; i < n; i++, oi += os, xi += xs) od[oi] = xd[xi]!;
         });
       }
-      at += x.shape[axis]! * strides[axis]!;
+      at += x.shape[axis] * strides[axis];
     }
   },
   vjp({ inputs, cotangents, attrs: { axis }, needs }) {
     let at = 0;
     return inputs.map((x, i) => {
       const start = at;
-      at += x.shape[axis]!;
+      at += x.shape[axis];
       return needs[i] ? cotangents[0]!.slice(axis, start, at) : null;
     });
   },
   cost: free,
 });
 
-export const padOp: Op<{ readonly axis: number; readonly before: number; readonly after: number; readonly value: number }> =
-  defineOp({
-    name: 'pad',
-    strided: true,
-    infer: ([x], { axis, before, after }) => ({
-      shape: x!.shape.map((d, i) => (i === axis ? d + before + after : d)),
-      dtype: x!.dtype,
-    }),
-    cpu({ inputs, outputs, attrs: { axis, before, value } }) {
-      const [x, o] = [inputs[0]!, outputs[0]!];
-      o.data.fill(value, o.offset, o.offset + sizeOf(o.shape));
-      const strides = stridesOf(o.shape);
-      const rows = planRows(x.shape, [strides, x.strides]);
-      const [os, xs] = rows.step as [number, number];
-      const [xd, od, n] = [x.data, o.data, rows.n];
-      eachRow(rows, [o.offset + before * strides[axis]!, x.offset], (oi, xi) => {
-        for (let i = 0; i < n; i++, oi += os, xi += xs) od[oi] = xd[xi]!;
-      });
-    },
-    vjp({ inputs, cotangents, attrs: { axis, before } }) {
-      return [cotangents[0]!.slice(axis, before, before + inputs[0]!.shape[axis]!)];
-    },
-    cost: free,
-  });
+export const padOp: Op<{
+  readonly axis: number;
+  readonly before: number;
+  readonly after: number;
+  readonly value: number;
+}> = defineOp({
+  name: 'pad',
+  strided: true,
+  infer: ([x], { axis, before, after }) => ({
+    shape: x.shape.map((d, i) => (i === axis ? d + before + after : d)),
+    dtype: x.dtype,
+  }),
+  cpu({ inputs, outputs, attrs: { axis, before, value } }) {
+    const [x, o] = [inputs[0], outputs[0]];
+    o.data.fill(value, o.offset, o.offset + sizeOf(o.shape));
+    const strides = stridesOf(o.shape);
+    const rows = planRows(x.shape, [strides, x.strides]);
+    const [os, xs] = rows.step as [number, number];
+    const [xd, od, n] = [x.data, o.data, rows.n];
+    eachRow(rows, [o.offset + before * strides[axis], x.offset], (oi, xi) => {
+      for (let i = 0; i < n; i++, oi += os, xi += xs) od[oi] = xd[xi]!;
+    });
+  },
+  vjp({ inputs, cotangents, attrs: { axis, before } }) {
+    return [cotangents[0]!.slice(axis, before, before + inputs[0].shape[axis])];
+  },
+  cost: free,
+});
 
 /** Keeps the elements with column − row ≤ k (lower) or ≥ k (upper) of the last two axes; zeros elsewhere. */
 export const triangleOp: Op<{ readonly k: number; readonly upper: boolean }> = defineOp({
   name: 'triangle',
   inplace: [0],
   infer([x], { upper }) {
-    if (x!.shape.length < 2) {
-      throw new ShapeError(`${upper ? 'triu' : 'tril'}: x must have at least two axes, got ${show(x!.shape)}. Reshape it.`);
+    if (x.shape.length < 2) {
+      throw new ShapeError(
+        `${upper ? 'triu' : 'tril'}: x must have at least two axes, got ${show(x.shape)}. Reshape it.`,
+      );
     }
-    return { shape: x!.shape, dtype: x!.dtype };
+    return { shape: x.shape, dtype: x.dtype };
   },
   cpu({ inputs, outputs, attrs: { k, upper } }) {
-    const [x, o] = [inputs[0]!, outputs[0]!];
+    const [x, o] = [inputs[0], outputs[0]];
     const [M, N] = x.shape.slice(-2) as [number, number];
     const size = sizeOf(x.shape);
     for (let i = 0; i < size; i++) {
       const d = (i % N) - (Math.floor(i / N) % M);
-      o.data[o.offset + i] = (upper ? d >= k : d <= k) ? x.data[x.offset + i]! : 0;
+      o.data[o.offset + i] = (upper ? d >= k : d <= k) ? x.data[x.offset + i] : 0;
     }
   },
   vjp: ({ cotangents, attrs }) => [apply1(triangleOp, [cotangents[0]!], attrs)],
@@ -257,7 +270,8 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 export function transpose(x: Tensor, perm?: readonly number[]): Tensor {
   const rank = x.shape.length;
   if (perm === undefined) {
-    if (rank < 2) throw new ShapeError(`transpose: x must have at least two axes, got ${show(x.shape)}. Reshape it.`);
+    if (rank < 2)
+      throw new ShapeError(`transpose: x must have at least two axes, got ${show(x.shape)}. Reshape it.`);
     return swapAxes(x, -2, -1);
   }
   const p = perm.map((a) => normalizeAxis('transpose', a, rank));
@@ -288,16 +302,23 @@ export function expandDims(x: Tensor, axis: number): Tensor {
 export function squeeze(x: Tensor, axis: number): Tensor {
   const a = normalizeAxis('squeeze', axis, x.shape.length);
   if (x.shape[a] !== 1) {
-    throw new ShapeError(`squeeze: axis ${axis} must have size 1, got ${show(x.shape)}. Use at() to pick one element.`);
+    throw new ShapeError(
+      `squeeze: axis ${axis} must have size 1, got ${show(x.shape)}. Use at() to pick one element.`,
+    );
   }
-  return reshape(x, x.shape.filter((_, i) => i !== a));
+  return reshape(
+    x,
+    x.shape.filter((_, i) => i !== a),
+  );
 }
 
 /** x repeated along new axes and axes of size 1. A view with stride 0. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   const lead = shape.length - x.shape.length;
   if (lead < 0 || x.shape.some((d, i) => d !== shape[lead + i] && d !== 1)) {
-    throw new ShapeError(`broadcastTo: ${show(x.shape)} does not broadcast to ${show(shape)}. Sizes must be equal or 1.`);
+    throw new ShapeError(
+      `broadcastTo: ${show(x.shape)} does not broadcast to ${show(shape)}. Sizes must be equal or 1.`,
+    );
   }
   return apply1(broadcastOp, [x], { shape });
 }
@@ -305,7 +326,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
 /** Elements start, start + step, … before stop of one axis, as in Python. A view. */
 export function slice(x: Tensor, axis: number, start: number, stop?: number, step: number = 1): Tensor {
   const a = normalizeAxis('slice', axis, x.shape.length);
-  const size = x.shape[a]!;
+  const size = x.shape[a];
   if (!Number.isInteger(step) || step === 0) {
     throw new OptionError(`slice: step must be an integer other than 0, got ${step}.`);
   }
@@ -323,42 +344,52 @@ export function slice(x: Tensor, axis: number, start: number, stop?: number, ste
 export function at(x: Tensor, index: number, axis: number = 0): Tensor {
   return temporaries(() => {
     const a = normalizeAxis('at', axis, x.shape.length);
-    const size = x.shape[a]!;
+    const size = x.shape[a];
     const i = index < 0 ? index + size : index;
     if (!Number.isInteger(index) || i < 0 || i >= size) {
-      throw new ShapeError(`at: index must be an integer in [${-size}, ${size - 1}], got ${index} for axis ${axis} of ${show(x.shape)}.`);
+      throw new ShapeError(
+        `at: index must be an integer in [${-size}, ${size - 1}], got ${index} for axis ${axis} of ${show(x.shape)}.`,
+      );
     }
-    return reshape(apply1(sliceOp, [x], { axis: a, start: i, step: 1, count: 1 }), x.shape.filter((_, k) => k !== a));
+    return reshape(
+      apply1(sliceOp, [x], { axis: a, start: i, step: 1, count: 1 }),
+      x.shape.filter((_, k) => k !== a),
+    );
   });
 }
 
 /** An axis in reverse order. A view. */
 export function flip(x: Tensor, axis: number): Tensor {
   const a = normalizeAxis('flip', axis, x.shape.length);
-  const size = x.shape[a]!;
+  const size = x.shape[a];
   return apply1(sliceOp, [x], { axis: a, start: Math.max(0, size - 1), step: -1, count: size });
 }
 
 /** Tensors one behind the other along an axis. */
 export function concat(xs: readonly Tensor[], axis: number = 0): Tensor {
   if (xs.length === 0) throw new ShapeError('concat: at least one tensor is needed, got an empty list.');
-  return apply1(concatOp, xs, { axis: normalizeAxis('concat', axis, xs[0]!.shape.length) });
+  return apply1(concatOp, xs, { axis: normalizeAxis('concat', axis, xs[0].shape.length) });
 }
 
 /** Tensors of one shape along a new axis. */
 export function stack(xs: readonly Tensor[], axis: number = 0): Tensor {
   return temporaries(() => {
     if (xs.length === 0) throw new ShapeError('stack: at least one tensor is needed, got an empty list.');
-    return concat(xs.map((x) => expandDims(x, axis)), axis < 0 ? axis + xs[0]!.shape.length + 1 : axis);
+    return concat(
+      xs.map((x) => expandDims(x, axis)),
+      axis < 0 ? axis + xs[0].shape.length + 1 : axis,
+    );
   });
 }
 
 /** n equal parts of an axis. Views. */
 export function chunk(x: Tensor, n: number, axis: number = -1): Tensor[] {
   const a = normalizeAxis('chunk', axis, x.shape.length);
-  const size = x.shape[a]!;
+  const size = x.shape[a];
   if (!Number.isInteger(n) || n < 1 || size % n !== 0) {
-    throw new ShapeError(`chunk: axis ${axis} of ${show(x.shape)} must be divisible by n, got n = ${n}. Use splitSizes() for unequal parts.`);
+    throw new ShapeError(
+      `chunk: axis ${axis} of ${show(x.shape)} must be divisible by n, got n = ${n}. Use splitSizes() for unequal parts.`,
+    );
   }
   return splitSizes(x, new Array<number>(n).fill(size / n), a);
 }
@@ -368,7 +399,9 @@ export function splitSizes(x: Tensor, sizes: readonly number[], axis: number = -
   const a = normalizeAxis('splitSizes', axis, x.shape.length);
   const total = sizes.reduce((s, d) => s + d, 0);
   if (total !== x.shape[a]) {
-    throw new ShapeError(`splitSizes: sizes must sum to ${x.shape[a]} (axis ${axis} of ${show(x.shape)}), got ${show(sizes)} = ${total}.`);
+    throw new ShapeError(
+      `splitSizes: sizes must sum to ${x.shape[a]} (axis ${axis} of ${show(x.shape)}), got ${show(sizes)} = ${total}.`,
+    );
   }
   let start = 0;
   return sizes.map((count) => {
@@ -382,17 +415,25 @@ export function splitSizes(x: Tensor, sizes: readonly number[], axis: number = -
 export function pad(x: Tensor, axis: number, before: number, after: number, value: number = 0): Tensor {
   const a = normalizeAxis('pad', axis, x.shape.length);
   if (!Number.isInteger(before) || !Number.isInteger(after) || before < 0 || after < 0) {
-    throw new OptionError(`pad: before and after must be integers ≥ 0, got ${before} and ${after}. Use slice() to cut.`);
+    throw new OptionError(
+      `pad: before and after must be integers ≥ 0, got ${before} and ${after}. Use slice() to cut.`,
+    );
   }
   return apply1(padOp, [x], { axis: a, before, after, value });
 }
 
 /** Lower triangle of the last two axes (column − row ≤ k), zeros above. */
-export function tril(x: Tensor, k: number = 0): Tensor { return apply1(triangleOp, [x], { k, upper: false }); }
+export function tril(x: Tensor, k: number = 0): Tensor {
+  return apply1(triangleOp, [x], { k, upper: false });
+}
 /** Upper triangle of the last two axes (column − row ≥ k), zeros below. */
-export function triu(x: Tensor, k: number = 0): Tensor { return apply1(triangleOp, [x], { k, upper: true }); }
+export function triu(x: Tensor, k: number = 0): Tensor {
+  return apply1(triangleOp, [x], { k, upper: true });
+}
 /** The same elements in a dense layout of their own. */
-export function contiguous(x: Tensor): Tensor { return apply1(copyOp, [x], null); }
+export function contiguous(x: Tensor): Tensor {
+  return apply1(copyOp, [x], null);
+}
 
 /** Each element n times along an axis: [a, b] → [a, a, b, b]. */
 export function repeat(x: Tensor, n: number, axis: number): Tensor {
@@ -401,7 +442,9 @@ export function repeat(x: Tensor, n: number, axis: number): Tensor {
     if (!Number.isInteger(n) || n < 0) throw new OptionError(`repeat: n must be an integer ≥ 0, got ${n}.`);
     const wide = expandDims(x, a + 1);
     const shape = [...x.shape.slice(0, a + 1), n, ...x.shape.slice(a + 1)];
-    return reshape(broadcastTo(wide, shape), x.shape.map((d, i) => (i === a ? d * n : d)));
+    return reshape(
+      broadcastTo(wide, shape),
+      x.shape.map((d, i) => (i === a ? d * n : d)),
+    );
   });
 }
-

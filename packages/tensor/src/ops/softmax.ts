@@ -16,14 +16,17 @@ function checked(name: string, x: Aval): Aval {
   if (x.dtype !== 'f32' && x.dtype !== 'f64') {
     throw new DTypeError(`${name}: the element type must be f32 or f64, got ${x.dtype}. Use cast() first.`);
   }
-  if (x.shape.length === 0) throw new ShapeError(`${name}: x must have an axis, got a scalar. Reshape it to [1].`);
+  if (x.shape.length === 0)
+    throw new ShapeError(`${name}: x must have an axis, got a scalar. Reshape it to [1].`);
   return { shape: x.shape, dtype: x.dtype };
 }
 
-const perInput4 = (inputs: readonly Aval[]): { flops: number } => ({ flops: 4 * elements(inputs.slice(0, 1)) });
+const perInput4 = (inputs: readonly Aval[]): { flops: number } => ({
+  flops: 4 * elements(inputs.slice(0, 1)),
+});
 
 function eachLine(x: CpuView, visit: (start: number, n: number, row: number) => void): void {
-  const n = x.shape[x.shape.length - 1]!;
+  const n = x.shape[x.shape.length - 1];
   const rows = n === 0 ? 0 : sizeOf(x.shape) / n;
   for (let r = 0; r < rows; r++) visit(x.offset + r * n, n, r);
 }
@@ -31,7 +34,7 @@ function eachLine(x: CpuView, visit: (start: number, n: number, row: number) => 
 function maxOf(x: ArrayLike<number>, at: number, n: number): number {
   let m = -Infinity;
   for (let i = at; i < at + n; i++) {
-    const v = x[i]!;
+    const v = x[i];
     if (v > m || v !== v) m = v;
   }
   return m;
@@ -41,9 +44,9 @@ function maxOf(x: ArrayLike<number>, at: number, n: number): number {
 export const softmaxOp: Op<null> = defineOp<null>({
   name: 'softmax',
   inplace: [0],
-  infer: ([x]) => checked('softmax', x!),
+  infer: ([x]) => checked('softmax', x),
   cpu({ inputs, outputs }) {
-    const [x, o] = [inputs[0]!, outputs[0]!];
+    const [x, o] = [inputs[0], outputs[0]];
     const [xd, od, shift] = [x.data, o.data, o.offset - x.offset];
     eachLine(x, (at, n) => {
       const m = maxOf(xd, at, n);
@@ -53,15 +56,15 @@ export const softmaxOp: Op<null> = defineOp<null>({
       }
       let s = 0;
       for (let i = at, k = at + shift; i < at + n; i++, k++) {
-        const e = exp(xd[i]! - m);
+        const e = exp(xd[i] - m);
         od[k] = e;
         s += e;
       }
       const r = 1 / s;
-      for (let k = at + shift; k < at + shift + n; k++) od[k]! *= r;
+      for (let k = at + shift; k < at + shift + n; k++) od[k] *= r;
     });
   },
-  vjp: ({ outputs, cotangents }) => [apply1(softmaxGradOp, [outputs[0]!, cotangents[0]!], null)],
+  vjp: ({ outputs, cotangents }) => [apply1(softmaxGradOp, [outputs[0], cotangents[0]!], null)],
   cost: perInput4,
 });
 
@@ -69,26 +72,23 @@ export const softmaxOp: Op<null> = defineOp<null>({
 export const softmaxGradOp: Op<null> = defineOp<null>({
   name: 'softmaxGrad',
   inplace: [1],
-  infer: ([y]) => ({ shape: y!.shape, dtype: y!.dtype }),
+  infer: ([y]) => ({ shape: y.shape, dtype: y.dtype }),
   cpu({ inputs, outputs }) {
-    const [y, g, o] = [inputs[0]!, inputs[1]!, outputs[0]!];
+    const [y, g, o] = [inputs[0], inputs[1], outputs[0]];
     const [yd, gd, od] = [y.data, g.data, o.data];
     const [toG, toO] = [g.offset - y.offset, o.offset - y.offset];
     eachLine(y, (at, n) => {
       let dot = 0;
-      for (let i = at; i < at + n; i++) dot += yd[i]! * gd[i + toG]!;
-      for (let i = at; i < at + n; i++) od[i + toO] = yd[i]! * (gd[i + toG]! - dot);
+      for (let i = at; i < at + n; i++) dot += yd[i] * gd[i + toG];
+      for (let i = at; i < at + n; i++) od[i + toO] = yd[i] * (gd[i + toG] - dot);
     });
   },
   vjp({ inputs, cotangents, needs }) {
-    const [y, g] = [inputs[0]!, inputs[1]!];
+    const [y, g] = [inputs[0], inputs[1]];
     const h = cotangents[0]!;
     const yh = y.mul(h).sum(-1, { keepDims: true });
     const yg = y.mul(g).sum(-1, { keepDims: true });
-    return [
-      needs[0] ? h.mul(g.sub(yg)).sub(g.mul(yh)) : null,
-      needs[1] ? y.mul(h.sub(yh)) : null,
-    ];
+    return [needs[0] ? h.mul(g.sub(yg)).sub(g.mul(yh)) : null, needs[1] ? y.mul(h.sub(yh)) : null];
   },
   cost: perInput4,
 });
@@ -97,21 +97,21 @@ export const softmaxGradOp: Op<null> = defineOp<null>({
 export const logSumExpOp: Op<null> = defineOp<null>({
   name: 'logSumExp',
   infer([x]) {
-    const { shape, dtype } = checked('logSumExp', x!);
+    const { shape, dtype } = checked('logSumExp', x);
     return { shape: [...shape.slice(0, -1), 1], dtype };
   },
   cpu({ inputs, outputs }) {
-    const [x, o] = [inputs[0]!, outputs[0]!];
+    const [x, o] = [inputs[0], outputs[0]];
     o.data.fill(-Infinity, o.offset, o.offset + sizeOf(o.shape));
     eachLine(x, (at, n, row) => {
       const m = maxOf(x.data, at, n);
       let s = 0;
       if (Math.abs(m) === Infinity) s = 1;
-      else for (let i = at; i < at + n; i++) s += exp(x.data[i]! - m);
+      else for (let i = at; i < at + n; i++) s += exp(x.data[i] - m);
       o.data[o.offset + row] = m + Math.log(s);
     });
   },
-  vjp: ({ inputs, cotangents }) => [apply1(softmaxOp, [inputs[0]!], null).mul(cotangents[0]!)],
+  vjp: ({ inputs, cotangents }) => [apply1(softmaxOp, [inputs[0]], null).mul(cotangents[0]!)],
   cost: perInput4,
 });
 
@@ -119,9 +119,9 @@ export const logSumExpOp: Op<null> = defineOp<null>({
 export const logSoftmaxOp: Op<null> = defineOp<null>({
   name: 'logSoftmax',
   inplace: [0],
-  infer: ([x]) => checked('logSoftmax', x!),
+  infer: ([x]) => checked('logSoftmax', x),
   cpu({ inputs, outputs }) {
-    const [x, o] = [inputs[0]!, outputs[0]!];
+    const [x, o] = [inputs[0], outputs[0]];
     const [xd, od, shift] = [x.data, o.data, o.offset - x.offset];
     eachLine(x, (at, n) => {
       const m = maxOf(xd, at, n);
@@ -130,14 +130,14 @@ export const logSoftmaxOp: Op<null> = defineOp<null>({
         return;
       }
       let s = 0;
-      for (let i = at; i < at + n; i++) s += exp(xd[i]! - m);
+      for (let i = at; i < at + n; i++) s += exp(xd[i] - m);
       const lse = m + Math.log(s);
-      for (let i = at; i < at + n; i++) od[i + shift] = xd[i]! - lse;
+      for (let i = at; i < at + n; i++) od[i + shift] = xd[i] - lse;
     });
   },
   vjp({ outputs, cotangents }) {
     const g = cotangents[0]!;
-    return [g.sub(outputs[0]!.exp().mul(g.sum(-1, { keepDims: true })))];
+    return [g.sub(outputs[0].exp().mul(g.sum(-1, { keepDims: true })))];
   },
   cost: perInput4,
 });
@@ -164,8 +164,8 @@ export function logSumExp(x: Tensor, axes?: Axes, { keepDims = false }: ReduceOp
   return temporaries(() => {
     const list = normalizeAxes('logSumExp', axes, x.shape.length);
     const rest = [...x.shape.keys()].filter((i) => !list.includes(i));
-    const outer = rest.map((i) => x.shape[i]!);
-    const inner = list.reduce((p, i) => p * x.shape[i]!, 1);
+    const outer = rest.map((i) => x.shape[i]);
+    const inner = list.reduce((p, i) => p * x.shape[i], 1);
     const rows = x.transpose([...rest, ...list]).reshape([...outer, inner]);
     const y = apply1(logSumExpOp, [rows], null);
     return y.reshape(keepDims ? x.shape.map((d, i) => (list.includes(i) ? 1 : d)) : outer);
