@@ -91,6 +91,17 @@ describe('lifetimes', () => {
     expect(device.memory().tensors).toBe(1);
   });
 
+  test('a tracking device names the line that made what is still alive', async () => {
+    const device = s.createCpu({ trackLeaks: true });
+    const kept = s.ones([3], { device });
+    s.scope(() => s.zeros([100], { device }).add(1).sum()).dispose();
+    expect(device.leaks()).toMatchObject([{ dtype: 'f32', bytes: 12 }]);
+    expect(device.leaks()[0].site).toMatch(/lifetime\.test\.ts:\d+/);
+    kept.dispose();
+    expect(device.leaks()).toEqual([]);
+    expect(() => s.createCpu().leaks()).toThrow('createCpu({ trackLeaks: true })');
+  });
+
   test('what the garbage collector finds late is released', async () => {
     const device = s.createCpu();
     setFlagsFromString('--expose-gc');

@@ -1,12 +1,13 @@
 import type { Device, DeviceCounters, DeviceMemory } from '../device.js';
 import type { Aval, DType, TypedArray } from '../engine/dtype.js';
 import { bytesPerElement, sizeOf, typedView } from '../engine/dtype.js';
+import { OptionError } from '../engine/errors.js';
 import { isContiguous } from '../engine/layout.js';
 import type { CpuView, Op } from '../engine/op.js';
 import { inplacePairs } from '../engine/op.js';
 import type { Executable, Program } from '../engine/program.js';
 import type { DeviceBuffer, Node, Storage, Value } from '../engine/value.js';
-import { newValue } from '../engine/value.js';
+import { newValue, siteOf } from '../engine/value.js';
 import { copyInto } from '../ops/shape.js';
 import { BoundProgram } from './bound.js';
 import { runKernel } from './kernel.js';
@@ -23,6 +24,8 @@ export interface CpuOptions {
   poison?: boolean;
   /** Runs ops as their references and ignores their own kernels and gradient rules, for tests; default false. */
   references?: boolean;
+  /** Remembers where every live tensor was made, for `leaks()`; default false. */
+  trackLeaks?: boolean;
   /** Bytes of freed memory kept for reuse; default 256 MiB. */
   poolBytes?: number;
 }
@@ -57,6 +60,7 @@ export class CpuDevice implements Device {
   #pending: Node[] = [];
   #pendingBytes = 0;
   #alive = 0;
+  readonly #origins: Map<Storage, Error> | null;
   /** The first error of gathered work that nobody has been told of. */
   #late: unknown = null;
 
@@ -65,17 +69,33 @@ export class CpuDevice implements Device {
     checkNumerics = false,
     poison = false,
     references = false,
+    trackLeaks = false,
     poolBytes = 256 * 2 ** 20,
   }: CpuOptions = {}) {
     this.name = name;
     this.checkNumerics = checkNumerics;
     this.referencesOnly = references;
     this.poison = poison;
+    this.#origins = trackLeaks ? new Map() : null;
     this.#pool = new CpuPool(this.counters, poolBytes, poison);
   }
 
   memory(): DeviceMemory {
     return this.#pool.report(this.#alive);
+  }
+
+  /**
+   * What is alive at this moment and the line that made it, largest first.
+   *
+   * @throws OptionError without `trackLeaks`
+   */
+  leaks(): readonly { readonly dtype: DType; readonly bytes: number; readonly site: string }[] {
+    if (this.#origins === null) {
+      throw new OptionError('leaks: the device must track its tensors. Make it with createCpu({ trackLeaks: true }).');
+    }
+    return [...this.#origins]
+      .map(([s, site]) => ({ dtype: s.dtype, bytes: s.bytes, site: siteOf({ site }) }))
+      .sort((a, b) => b.bytes - a.bytes);
   }
 
   resetPeak(): void {
@@ -109,12 +129,14 @@ export class CpuDevice implements Device {
     this.#pendingBytes += bytes;
   }
 
-  onStorageAlive(_storage: Storage): void {
+  onStorageAlive(storage: Storage): void {
     this.#alive++;
+    if (this.#origins !== null) this.#origins.set(storage, new Error());
   }
 
   onStorageDead(storage: Storage): void {
     this.#alive--;
+    this.#origins?.delete(storage);
     if (storage.buffer !== null) {
       this.free(storage.buffer);
       storage.buffer = null;
