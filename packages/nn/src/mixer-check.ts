@@ -1,8 +1,7 @@
 // What a mixer checks before it runs. Messages name the mechanism, the rule, the caller's values and a way out.
-import { DTypeError, OptionError, ShapeError, show, treeEntries } from '@seq/tensor';
+import { DTypeError, isFloat, OptionError, ShapeError, show, treeEntries } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
 import type { CostAt, MixerSpec, RunOption, RunOptions } from './mixer.js';
-import { isFloat } from './shape.js';
 
 /** Checks a spec; answers the mechanism's short name, `gru` of `seq/gru`. */
 export function checkSpec(spec: MixerSpec): string {

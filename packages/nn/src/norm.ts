@@ -1,8 +1,7 @@
-import { apply, defineOp, DTypeError, OptionError, ones, ShapeError, show, zeros } from '@seq/tensor';
+import { apply, defineOp, DTypeError, ones, OptionError, ShapeError, show, sizeOf, zeros } from '@seq/tensor';
 import type { Aval, Op, Tensor, TensorOptions } from '@seq/tensor';
 import { layerNormBackwardCpu, layerNormCpu, rmsNormBackwardCpu, rmsNormCpu } from './norm-kernels.js';
 import type { NormAttrs } from './norm-kernels.js';
-import { sizeOf } from './shape.js';
 
 /** Parameters of `layerNorm`; `{}` normalises without gain and shift. */
 export type LayerNormParams = {

@@ -8,12 +8,12 @@ import {
   scope,
   ShapeError,
   show,
+  sizeOf,
   stack,
   tensor,
 } from '@seq/tensor';
 import type { Aval, Device, DType, Op, Tensor } from '@seq/tensor';
 import { ropeCpu } from './rope-kernel.js';
-import { sizeOf } from './shape.js';
 
 /** Options of `rope`. */
 export interface RopeOptions {
