@@ -35,6 +35,17 @@ function program(seed: number, length: number): { steps: Step[]; outputs: number
         (p) => p[a].matmul(p[b].transpose()).tanh().matmul(p[c]).mul(0.3),
         (p) => p[a].transpose().reshape([3, 4]),
         (p) => p[a].flip(k % 2),
+        (p) => {
+          const t = p[a].mul(0.8);
+          return t
+            .sub(t.flip(k % 2).mul(0.5))
+            .add(t.flip(0))
+            .tanh();
+        },
+        (p) => {
+          const t = p[b].sigmoid();
+          return t.mul(t.flip(k % 2));
+        },
         (p) => s.concat([p[a].slice(0, k), p[b].slice(0, 0, k)]),
         (p) => s.cumsum(p[a], k % 2, { reverse: k === 2 }).tanh(),
         (p) => s.gather(p[a], s.tensor([2, k, 0], { dtype: 'i32', device: p[a].device })),
@@ -72,11 +83,23 @@ const inputsOn = (device: s.Device, seed: number): s.Tensor[] =>
   [0, 1, 2].map((i) => s.tensor(Float32Array.from(numbers(12, seed * 7 + i)), { shape: [3, 4], device }));
 
 /** Loss and gradients, and the values themselves. */
-function everything(f: (inputs: readonly s.Tensor[]) => s.Tensor[]): (inputs: readonly s.Tensor[]) => s.Tensor[] {
+function everything(
+  f: (inputs: readonly s.Tensor[]) => s.Tensor[],
+): (inputs: readonly s.Tensor[]) => s.Tensor[] {
   return (inputs) => {
     const [[loss, values], grads] = s.valueAndGrad((xs: readonly s.Tensor[]) => {
       const ys = f(xs);
-      return [ys.map((y, i) => y.square().mean().mul(i + 1)).reduce((a, b) => a.add(b)), ys] as const;
+      return [
+        ys
+          .map((y, i) =>
+            y
+              .square()
+              .mean()
+              .mul(i + 1),
+          )
+          .reduce((a, b) => a.add(b)),
+        ys,
+      ] as const;
     }, inputs);
     return [loss, ...values, ...grads];
   };

@@ -91,7 +91,9 @@ export class CpuDevice implements Device {
    */
   leaks(): readonly { readonly dtype: DType; readonly bytes: number; readonly site: string }[] {
     if (this.#origins === null) {
-      throw new OptionError('leaks: the device must track its tensors. Make it with createCpu({ trackLeaks: true }).');
+      throw new OptionError(
+        'leaks: the device must track its tensors. Make it with createCpu({ trackLeaks: true }).',
+      );
     }
     return [...this.#origins]
       .map(([s, site]) => ({ dtype: s.dtype, bytes: s.bytes, site: siteOf({ site }) }))

@@ -158,9 +158,6 @@ export function planProgram(
     slots[s].home = { kind: 'output', index };
     slots[s].last = end;
   });
-  graph.inputs.forEach((_, i) => {
-    if (!donate[i]) slots[i].last = end;
-  });
 
   const donated = shareMemory(slots, instructions, outputSlots, donate, takers);
   const arenaBytes = placeArena(slots);
