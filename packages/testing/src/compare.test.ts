@@ -2,7 +2,10 @@ import { expect, test } from 'vitest';
 import { firstDifference, largestDifference, magnitude, unravel } from './compare.js';
 import type { HostArray } from './host.js';
 
-const array = (shape: number[], ...values: number[]): HostArray => ({ shape, data: Float64Array.from(values) });
+const array = (shape: number[], ...values: number[]): HostArray => ({
+  shape,
+  data: Float64Array.from(values),
+});
 
 test('a difference within the bound is none; beyond it the first is named and the largest told', () => {
   const want = array([2, 2], 1, 2, 3, 4);
@@ -31,7 +34,9 @@ test('NaN and infinities match themselves only', () => {
 });
 
 test('sizes must agree', () => {
-  expect(() => firstDifference(array([1], 1), array([2], 1, 2), {})).toThrow(/sizes must agree, got \[1\] and \[2\]/);
+  expect(() => firstDifference(array([1], 1), array([2], 1, 2), {})).toThrow(
+    /sizes must agree, got \[1\] and \[2\]/,
+  );
 });
 
 test('magnitudes ignore infinities, indices run along every axis', () => {

@@ -22,7 +22,7 @@ export interface Bound {
 export function magnitude(data: ArrayLike<number>): number {
   let m = 0;
   for (let i = 0; i < data.length; i++) {
-    const a = Math.abs(data[i]!);
+    const a = Math.abs(data[i]);
     if (a > m && a !== Infinity) m = a;
   }
   return m;
@@ -38,8 +38,8 @@ function distance(got: number, want: number): number {
 export function unravel(i: number, shape: readonly number[]): number[] {
   const index = new Array<number>(shape.length);
   for (let axis = shape.length - 1; axis >= 0; axis--) {
-    index[axis] = i % shape[axis]!;
-    i = Math.floor(i / shape[axis]!);
+    index[axis] = i % shape[axis];
+    i = Math.floor(i / shape[axis]);
   }
   return index;
 }
@@ -60,15 +60,15 @@ export function firstDifference(got: HostArray, want: HostArray, bound: Bound): 
   let first = -1;
   let largest = 0;
   for (let i = 0; i < want.data.length; i++) {
-    const d = distance(got.data[i]!, want.data[i]!);
+    const d = distance(got.data[i], want.data[i]);
     if (d > largest) largest = d;
     if (d > limit && first < 0) first = i;
   }
   if (first < 0) return null;
   return {
     index: unravel(first, want.shape),
-    got: got.data[first]!,
-    want: want.data[first]!,
+    got: got.data[first],
+    want: want.data[first],
     largest,
     bound: limit,
   };
@@ -77,7 +77,6 @@ export function firstDifference(got: HostArray, want: HostArray, bound: Bound): 
 /** Largest absolute difference of two arrays of one size. */
 export function largestDifference(got: HostArray, want: HostArray): number {
   let largest = 0;
-  for (let i = 0; i < want.data.length; i++)
-    largest = Math.max(largest, distance(got.data[i]!, want.data[i]!));
+  for (let i = 0; i < want.data.length; i++) largest = Math.max(largest, distance(got.data[i], want.data[i]));
   return largest;
 }

@@ -17,18 +17,25 @@ export function shortName(mixer: Mixer): string {
   return mixer.spec.kind.split('/').at(-1)!;
 }
 
+/** Receptive fields beyond this are not walked through. */
+const longestReach = 64;
+
 /**
- * The distance at which a mechanism hands something over: its chunk, else its window, else its kernel.
+ * The distance at which a mechanism hands something over: its chunk, else its window, else its kernel; its
+ * receptive field where that is longer.
  *
- * Read off `spec.options` (`chunkSize`, `windowSize`, `convWidth`), so that no mechanism can forget it.
+ * Read off `spec.options` (`chunkSize`, `windowSize`, `convWidth`) and `reach`, so that no mechanism can
+ * forget it.
  */
 export function borderOf(mixer: Mixer): LawContext['border'] {
   const options = (mixer.spec.options ?? {}) as Record<string, unknown>;
+  let border: LawContext['border'] = null;
   for (const name of ['chunkSize', 'windowSize', 'convWidth']) {
     const size = options[name];
-    if (typeof size === 'number' && size > 1) return { size, name };
+    if (!border && typeof size === 'number' && size > 1) border = { size, name };
   }
-  return null;
+  const reach = mixer.reach ?? 0;
+  return reach > (border?.size ?? 1) && reach <= longestReach ? { size: reach, name: 'reach' } : border;
 }
 
 /** Lengths 0, 1, 2 and those one below, on and above the first and second border. */
@@ -44,7 +51,7 @@ export function lawContext(
   o: Partial<Omit<LawContext, 'tolerances'>> & { tolerances?: Partial<Tolerances> } = {},
 ): LawContext {
   const border = o.border === undefined ? borderOf(mixer) : o.border;
-  const on = o.on ?? testDevices()[0]!;
+  const on = o.on ?? testDevices()[0];
   const device = o.device ?? on.device;
   if (!device)
     throw new Error(`lawContext: the device must be there, got ${on.kind}: ${on.reason}. Choose another.`);

@@ -40,11 +40,11 @@ export async function slopes(
     for (const [element, direction] of directions(host.data.length, random)) {
       const moved = (distance: number): readonly HostArray[] =>
         inputs.map((x, i) =>
-          i === input ? { ...x, data: x.data.map((v, j) => v + distance * direction[j]!) } : x,
+          i === input ? { ...x, data: x.data.map((v, j) => v + distance * direction[j]) } : x,
         );
       const near = (await f(moved(h))) - (await f(moved(-h)));
       const far = (await f(moved(2 * h))) - (await f(moved(-2 * h)));
-      const claimed = gradient.data.reduce((sum, g, i) => sum + g * direction[i]!, 0);
+      const claimed = gradient.data.reduce((sum, g, i) => sum + g * direction[i], 0);
       found.push({ input, element, measured: (8 * near - far) / (12 * h), claimed });
     }
   }
@@ -58,7 +58,9 @@ function directions(n: number, random: HostRandom): [number, Float64Array][] {
   ]);
   if (n === 1) all.pop();
   const singles =
-    n <= 8 ? Array.from({ length: n }, (_, i) => i) : Array.from({ length: 8 }, () => Math.floor(random.next() * n));
+    n <= 8
+      ? Array.from({ length: n }, (_, i) => i)
+      : Array.from({ length: 8 }, () => Math.floor(random.next() * n));
   for (const i of n === 1 ? [] : new Set(singles)) {
     const unit = new Float64Array(n);
     unit[i] = 1;

@@ -16,7 +16,11 @@ export interface Differentiable {
 export type Gradients = readonly (HostArray | null)[];
 
 /** Value on a place. */
-export async function valueOn({ inputs, loss }: Differentiable, place: Place, moved: readonly HostArray[] = inputs): Promise<number> {
+export async function valueOn(
+  { inputs, loss }: Differentiable,
+  place: Place,
+  moved: readonly HostArray[] = inputs,
+): Promise<number> {
   const tensors = moved.map((x) => toTensor(x, place));
   const value = loss(tensors);
   const result = await value.item();
@@ -30,14 +34,14 @@ export async function gradientsOn(
   place: Place,
 ): Promise<[value: number, gradients: Gradients]> {
   const tensors = inputs.map((x) => toTensor(x, place));
-  const floats = tensors.filter((_, i) => isFloatArray(inputs[i]!));
+  const floats = tensors.filter((_, i) => isFloatArray(inputs[i]));
   const [value, grads] = valueAndGrad((leaves: Tensor[]) => {
     let i = 0;
-    return loss(tensors.map((x, j) => (isFloatArray(inputs[j]!) ? leaves[i++]! : x)));
+    return loss(tensors.map((x, j) => (isFloatArray(inputs[j]) ? leaves[i++] : x)));
   }, floats);
   const result: (HostArray | null)[] = [];
   let i = 0;
-  for (const x of inputs) result.push(isFloatArray(x) ? await toHost(grads[i++]!) : null);
+  for (const x of inputs) result.push(isFloatArray(x) ? await toHost(grads[i++]) : null);
   const number = await value.item();
   for (const x of [value, ...grads, ...tensors]) if (!x.disposed) x.dispose();
   return [number, result];
@@ -74,10 +78,11 @@ export async function mixerLoss(mixer: Mixer, form: Form, place: Place, T: numbe
     inputs: [...params.leaves, x, ...state.leaves],
     loss(inputs) {
       const p = filled(params.like, inputs.slice(0, n));
-      const input = inputs[n]!;
+      const input = inputs[n];
       if (!mixer.causal || form === 'forward') return weigh(mixer.forward(p, input), 710);
       const initial = filled(state.like, inputs.slice(n + 1));
-      const [y, final] = form === 'prefill' ? mixer.prefill(p, input, initial) : fold(mixer, p, input, initial);
+      const [y, final] =
+        form === 'prefill' ? mixer.prefill(p, input, initial) : fold(mixer, p, input, initial);
       return floatLeaves(final).reduce((sum, leaf, i) => sum.add(weigh(leaf, 720 + i)), weigh(y, 710));
     },
   };
@@ -86,13 +91,13 @@ export async function mixerLoss(mixer: Mixer, form: Form, place: Place, T: numbe
 /** The tree with these leaves. */
 function filled(like: Tree, leaves: readonly Tensor[]): Tree {
   let i = 0;
-  return treeMap(() => leaves[i++]!, like);
+  return treeMap(() => leaves[i++], like);
 }
 
 /** `step` over all positions of x. */
 function fold(mixer: CausalMixer<unknown, Tree>, params: Tree, x: Tensor, state: Tree): [Tensor, Tree] {
   const outputs: Tensor[] = [];
-  for (let t = 0; t < x.shape[1]!; t++) {
+  for (let t = 0; t < x.shape[1]; t++) {
     const [y, next] = mixer.step(params, at(x, t, 1), state);
     outputs.push(y);
     state = next;

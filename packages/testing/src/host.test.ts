@@ -40,7 +40,10 @@ test('trees keep structure, paths and order', async () => {
   const make = (v: number) => toTensor({ shape: [1], data: Float64Array.of(v) }, { device, dtype: 'f64' });
   const host = await treeToHost({ b: make(1), a: [make(2), { c: make(3) }] });
   expect(host.paths).toEqual(['b', 'a.0', 'a.1.c']);
-  const back = treeToTensors<{ a: [unknown, { c: ReturnType<typeof make> }] }>(host, { device, dtype: 'f32' });
+  const back = treeToTensors<{ a: [unknown, { c: ReturnType<typeof make> }] }>(host, {
+    device,
+    dtype: 'f32',
+  });
   expect(await back.a[1].c.item()).toBe(3);
   expect(back.a[1].c.dtype).toBe('f32');
 });

@@ -35,10 +35,10 @@ export function hostRandom(seed: number): HostRandom {
     words[i] = (m ^ (m >>> 16)) >>> 0 || 1;
   }
   const next = (): number => {
-    const t = words[0]! ^ (words[0]! << 11);
+    const t = words[0] ^ (words[0] << 11);
     words.copyWithin(0, 1);
-    words[3] = words[2]! ^ (words[2]! >>> 19) ^ t ^ (t >>> 8);
-    return words[3]! / 2 ** 32;
+    words[3] = words[2] ^ (words[2] >>> 19) ^ t ^ (t >>> 8);
+    return words[3] / 2 ** 32;
   };
   const gauss = (): number => {
     for (;;) {
@@ -118,9 +118,13 @@ export async function treeToHost(tree: Tree): Promise<HostTree> {
 }
 
 /** A tree of the same structure with these leaves, on a place. */
-export function treeToTensors<T>(host: HostTree, place: Place, leaves: readonly HostArray[] = host.leaves): T {
+export function treeToTensors<T>(
+  host: HostTree,
+  place: Place,
+  leaves: readonly HostArray[] = host.leaves,
+): T {
   let i = 0;
-  return treeMap(() => toTensor(leaves[i++]!, place), host.like) as T;
+  return treeMap(() => toTensor(leaves[i++], place), host.like) as T;
 }
 
 /** True for the leaves that have gradients. */

@@ -1,5 +1,5 @@
 export * from './golden/index.js';
-export { conformance, contextOf, judge } from './conformance.js';
+export { conformance, judge } from './conformance.js';
 export type { Verdict } from './conformance.js';
 export { borderOf, defaultTolerances, lawContext, shortName } from './context.js';
 export { LawError } from './errors.js';

@@ -1,4 +1,18 @@
-import { crossEntropy, foldIn, gather, key, matmul, normal, ones, relu, rsqrt, sqrt, square, treeMap, zeros } from '@seq/tensor';
+import {
+  crossEntropy,
+  foldIn,
+  gather,
+  key,
+  matmul,
+  normal,
+  ones,
+  relu,
+  rsqrt,
+  sqrt,
+  square,
+  treeMap,
+  zeros,
+} from '@seq/tensor';
 import type { Tensor, Tree } from '@seq/tensor';
 import type { Mixer } from '@seq/nn';
 import type { Place } from './host.js';
@@ -76,7 +90,8 @@ export interface Training {
 
 /** Training from a fresh model; integers of a mixer are not trained. */
 export function initTraining(model: Tree): Training {
-  const empty = (): Tree => treeMap((p: Tensor) => zeros(p.shape, { device: p.device, dtype: p.dtype }), model);
+  const empty = (): Tree =>
+    treeMap((p: Tensor) => zeros(p.shape, { device: p.device, dtype: p.dtype }), model);
   return { model, m: empty(), v: empty() };
 }
 
@@ -84,9 +99,14 @@ export function initTraining(model: Tree): Training {
 export function adam({ model, m, v }: Training, grads: Tree, rate: Tensor, correction: Tensor): Training {
   const float = (p: Tensor): boolean => p.dtype === 'f32';
   const m2 = treeMap((a: Tensor, g: Tensor) => (float(a) ? a.mul(0.9).add(g.mul(0.1)) : a), m, grads);
-  const v2 = treeMap((a: Tensor, g: Tensor) => (float(a) ? a.mul(0.99).add(square(g).mul(0.01)) : a), v, grads);
+  const v2 = treeMap(
+    (a: Tensor, g: Tensor) => (float(a) ? a.mul(0.99).add(square(g).mul(0.01)) : a),
+    v,
+    grads,
+  );
   const next = treeMap(
-    (p: Tensor, a: Tensor, b: Tensor) => (float(p) ? p.sub(a.div(sqrt(b.mul(correction)).add(1e-8)).mul(rate)) : p),
+    (p: Tensor, a: Tensor, b: Tensor) =>
+      float(p) ? p.sub(a.div(sqrt(b.mul(correction)).add(1e-8)).mul(rate)) : p,
     model,
     m2,
     v2,

@@ -11,7 +11,7 @@ test('the source has the transition it claims, at its lag and at no other', () =
       let n = 0;
       for (let b = 0; b < B; b++)
         for (let t = distance; t < T; t++, n++)
-          if (ids[b * T + t] === (ids[b * T + t - distance]! + 1) % symbols) hits++;
+          if (ids[b * T + t] === (ids[b * T + t - distance] + 1) % symbols) hits++;
       return hits / n;
     };
     expect(follows(lag)).toBeGreaterThan(0.83);

@@ -41,10 +41,10 @@ export function draw(random: HostRandom, B: number, T: number, lag: number): Int
         ids[i] = Math.floor(symbols * random.next());
         continue;
       }
-      const p = conditional(ids[i - lag]!);
+      const p = conditional(ids[i - lag]);
       let u = random.next();
       let v = 0;
-      while (v < symbols - 1 && u >= p[v]!) u -= p[v++]!;
+      while (v < symbols - 1 && u >= p[v]) u -= p[v++];
       ids[i] = v;
     }
   return ids;

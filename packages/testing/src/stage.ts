@@ -1,4 +1,4 @@
-import { at, key, stack } from '@seq/tensor';
+import { at, compile, key, stack } from '@seq/tensor';
 import type { Tensor, Tree } from '@seq/tensor';
 import type { CausalMixer, Mixer, RunOptions } from '@seq/nn';
 import { hostRandom, isFloatArray, toHost, toTensor, treeToHost, treeToTensors } from './host.js';
@@ -13,7 +13,7 @@ export async function livelyParams(mixer: Mixer, { device }: Pick<Place, 'device
     leaves: drawn.leaves.map((leaf) => {
       if (!isFloatArray(leaf)) return leaf;
       const noise = random.normal(leaf.shape, { std: 0.1 }).data;
-      return { ...leaf, data: leaf.data.map((v, i) => Math.fround(v + noise[i]!)) };
+      return { ...leaf, data: leaf.data.map((v, i) => Math.fround(v + noise[i])) };
     }),
   };
 }
@@ -31,8 +31,10 @@ export interface Stage<M extends Mixer = Mixer> {
 export interface CausalStage extends Stage<CausalMixer<unknown, Tree>> {
   start(batch: number, maxLength: number): Tree;
   prefill(x: HostArray, state: Tree, o?: RunOptions): Promise<[HostArray, Tree]>;
-  /** Folds `step` over time. */
-  fold(x: HostArray, state: Tree): Promise<[HostArray, Tree]>;
+  /** Folds `step` over time, with run options for each position where there are any. */
+  fold(x: HostArray, state: Tree, options?: (t: number) => RunOptions): Promise<[HostArray, Tree]>;
+  /** Folds a compiled `step` whose state is donated; `plans` were made after the first position. */
+  foldCompiled(x: HostArray, state: Tree): Promise<{ y: HostArray; plans: number }>;
 }
 
 /** Puts a mixer with given parameters on a place. */
@@ -62,16 +64,34 @@ export function causalStageOf(
       const [y, next] = mixer.prefill(stage.params, stage.tensor(x), state, o);
       return [await toHost(y), next];
     },
-    async fold(x, state) {
+    async fold(x, state, options) {
       const input = stage.tensor(x);
       const outputs: Tensor[] = [];
-      for (let t = 0; t < x.shape[1]!; t++) {
-        const [y, next] = mixer.step(stage.params, at(input, t, 1), state);
+      for (let t = 0; t < x.shape[1]; t++) {
+        const [y, next] = mixer.step(stage.params, at(input, t, 1), state, options?.(t));
         outputs.push(y);
         state = next;
       }
       if (outputs.length === 0) return [x, state];
       return [await toHost(stack(outputs, 1)), state];
+    },
+    async foldCompiled(x, state) {
+      const run = (p: Tree, token: Tensor, s: Tree): [Tensor, Tree] => mixer.step(p, token, s);
+      const step = compile(run, { donate: [2], name: 'step' });
+      const input = stage.tensor(x);
+      const outputs: Tensor[] = [];
+      let plans = 0;
+      try {
+        for (let t = 0; t < x.shape[1]; t++) {
+          const [y, next] = step(stage.params, at(input, t, 1), state);
+          outputs.push(y);
+          state = next;
+          if (t === 0) plans = place.device.counters.plans;
+        }
+        return { y: await toHost(stack(outputs, 1)), plans: place.device.counters.plans - plans };
+      } finally {
+        step.dispose();
+      }
     },
   };
 }
@@ -88,19 +108,19 @@ export function cut({ data, shape, dtype }: HostArray, start: number, stop: numb
 
 /** Row `b` of [B, …] as [1, …]. */
 export function row({ data, shape }: HostArray, b: number): HostArray {
-  const size = data.length / shape[0]!;
+  const size = data.length / shape[0];
   return { data: data.slice(b * size, (b + 1) * size), shape: [1, ...shape.slice(1)] };
 }
 
 /** Joins pieces of [B, T, C] along time. */
 export function join(pieces: readonly HostArray[]): HostArray {
-  const [B, , ...rest] = pieces[0]!.shape as [number, number, ...number[]];
+  const [B, , ...rest] = pieces[0].shape as [number, number, ...number[]];
   const size = rest.reduce((n, d) => n * d, 1);
-  const T = pieces.reduce((n, p) => n + p.shape[1]!, 0);
+  const T = pieces.reduce((n, p) => n + p.shape[1], 0);
   const data = new Float64Array(B * T * size);
   for (let b = 0, to = 0; b < B; b++)
     for (const piece of pieces) {
-      const n = piece.shape[1]! * size;
+      const n = piece.shape[1] * size;
       data.set(piece.data.subarray(b * n, (b + 1) * n), to);
       to += n;
     }

@@ -54,8 +54,7 @@ export interface Core {
 export type NaiveMixer = (params: Named<HostArray>, x: HostArray) => Float64Array;
 
 /** Builds a mixer from its options. */
-// eslint-disable-next-line -- the laws judge mixers of every parameter and state type.
-export type MixerFactory<O> = (options: O) => Mixer<any, any>;
+export type MixerFactory<O> = (options: O) => Mixer;
 
 /** What `conformance` and `judge` take beside the factory. */
 export interface ConformanceOptions<O> {
@@ -86,8 +85,7 @@ export interface LawContext {
   readonly core?: Core;
   readonly naive?: NaiveMixer;
   /** Builds the mixer again from options of its kind. */
-  // eslint-disable-next-line -- the options type is the factory's own.
-  readonly factory?: MixerFactory<any>;
+  readonly factory?: MixerFactory<never>;
   /** The mixer that has to learn; default the one judged. */
   readonly learner?: Mixer;
 }

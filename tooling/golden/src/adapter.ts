@@ -53,12 +53,16 @@ export function optionsOf(golden: GoldenCase): Options {
     throw new Unsupported(`option ${name} must be ${kind}, got ${JSON.stringify(value)}`);
   };
   return {
-    number: (name, otherwise) =>
-      take(name, 'a number', (v): v is number => typeof v === 'number', otherwise),
+    number: (name, otherwise) => take(name, 'a number', (v): v is number => typeof v === 'number', otherwise),
     flag: (name, otherwise) =>
       take(name, 'true or false', (v): v is boolean => typeof v === 'boolean', otherwise),
     numbers: (name, otherwise) =>
-      take(name, 'a list of numbers', (v): v is readonly number[] => Array.isArray(v) && v.every((n) => typeof n === 'number'), otherwise),
+      take(
+        name,
+        'a list of numbers',
+        (v): v is readonly number[] => Array.isArray(v) && v.every((n) => typeof n === 'number'),
+        otherwise,
+      ),
     text: (name, otherwise) =>
       take(name, 'a word', (v): v is string | null => typeof v === 'string', otherwise),
     given: (name) => golden.options[name] !== undefined && golden.options[name] !== null,

@@ -34,13 +34,13 @@ export function caseBytes(recipe: Recipe): Uint8Array {
   const loss = recipe.loss ?? Object.keys(results).flatMap((n) => (n.startsWith('out.') ? [n.slice(4)] : []));
   const all: Arrays = { ...inputs, ...results };
   const random = hostRandom(2000);
-  for (const output of loss) all[`in.G.${output}`] = random.normal(results[`out.${output}`]!.shape);
+  for (const output of loss) all[`in.G.${output}`] = random.normal(results[`out.${output}`].shape);
   if (loss.length > 0) {
     const value = (moved: Arrays): number => {
       const outputs = compute(moved);
       let sum = 0;
       for (const output of loss)
-        outputs[`out.${output}`]!.data.forEach((v, i) => (sum += v * all[`in.G.${output}`]!.data[i]!));
+        outputs[`out.${output}`].data.forEach((v, i) => (sum += v * all[`in.G.${output}`].data[i]));
       return sum;
     };
     for (const [input, host] of Object.entries(inputs)) {
@@ -65,7 +65,7 @@ export function caseBytes(recipe: Recipe): Uint8Array {
 
 /** d value / d input by fourth-order central differences. */
 function differences(inputs: Arrays, name: string, value: (moved: Arrays) => number): Float64Array {
-  const { data, shape } = inputs[name]!;
+  const { data, shape } = inputs[name];
   const h = 1e-3;
   return data.map((_, i) => {
     const at = (d: number): number =>
@@ -76,13 +76,23 @@ function differences(inputs: Arrays, name: string, value: (moved: Arrays) => num
 
 function raw({ data, shape, dtype }: HostArray, input: boolean): RawTensor {
   const values =
-    dtype === 'i32' ? Int32Array.from(data) : dtype === 'bool' ? Uint8Array.from(data) : input ? Float32Array.from(data) : data;
+    dtype === 'i32'
+      ? Int32Array.from(data)
+      : dtype === 'bool'
+        ? Uint8Array.from(data)
+        : input
+          ? Float32Array.from(data)
+          : data;
   const name = dtype === 'i32' ? 'I32' : dtype === 'bool' ? 'BOOL' : input ? 'F32' : 'F64';
   return { dtype: name, shape, data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
 }
 
 /** Writes cases as a folder of the golden format, with or without its index. */
-export function writeCases(dir: string, recipes: readonly Recipe[], { index = true }: { index?: boolean } = {}): void {
+export function writeCases(
+  dir: string,
+  recipes: readonly Recipe[],
+  { index = true }: { index?: boolean } = {},
+): void {
   const list = recipes.map((recipe) => {
     const bytes = caseBytes(recipe);
     const file = `${recipe.family}/${recipe.case}.safetensors`;
@@ -91,5 +101,6 @@ export function writeCases(dir: string, recipes: readonly Recipe[], { index = tr
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     return { family: recipe.family, case: recipe.case, file, bytes: bytes.length, sha256 };
   });
-  if (index) writeFileSync(join(dir, 'index.json'), JSON.stringify({ format: 'seq-golden-1', cases_list: list }));
+  if (index)
+    writeFileSync(join(dir, 'index.json'), JSON.stringify({ format: 'seq-golden-1', cases_list: list }));
 }

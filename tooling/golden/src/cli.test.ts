@@ -26,7 +26,7 @@ const tanhCase: Recipe = {
   family: 'activations',
   case: 'tanh',
   inputs: { 'in.x': hostRandom(1).normal([6]) },
-  compute: ({ 'in.x': x }) => ({ 'out.y': { shape: x!.shape, data: x!.data.map(Math.tanh) } }),
+  compute: ({ 'in.x': x }) => ({ 'out.y': { shape: x.shape, data: x.data.map(Math.tanh) } }),
 };
 
 const due = 'activations,layernorm,rmsnorm,gru,lstm,rope,causal_conv1d,cross_entropy,optim';
@@ -58,13 +58,15 @@ test('a perturbed result fails, says where, and gives exit code 1', async () => 
   const bent: Recipe = {
     ...tanhCase,
     compute: (inputs) => {
-      const y = tanhCase.compute(inputs)['out.y']!;
+      const y = tanhCase.compute(inputs)['out.y'];
       return { 'out.y': { ...y, data: y.data.map((v, i) => (i === 4 ? v + 1e-3 : v)) } };
     },
   };
   writeCases(dir, [bent]);
   const { code, lines } = await golden('--dir', dir);
-  expect(lines[0]).toMatch(/^FAIL {2}activations\/tanh .*f64 out\.y: first at \[4\]: .* largest difference 1\.00e-3/);
+  expect(lines[0]).toMatch(
+    /^FAIL {2}activations\/tanh .*f64 out\.y: first at \[4\]: .* largest difference 1\.00e-3/,
+  );
   expect(lines[0]).toMatch(/f32 out\.y/);
   expect(lines.at(-1)).toBe('golden: 0 passed, 1 failed, 0 unsupported');
   expect(code).toBe(1);
@@ -74,7 +76,7 @@ test('a difference that f32 allows still fails in f64', async () => {
   const bent: Recipe = {
     ...tanhCase,
     compute: (inputs) => {
-      const y = tanhCase.compute(inputs)['out.y']!;
+      const y = tanhCase.compute(inputs)['out.y'];
       return { 'out.y': { ...y, data: y.data.map((v) => v * (1 + 1e-6)) } };
     },
   };
@@ -104,7 +106,11 @@ test('a truncated file fails with the reason, with and without an index', async 
     writeCases(dir, [tanhCase, { ...tanhCase, case: 'tanh_whole' }], { index });
     truncateSync(join(dir, 'activations/tanh.safetensors'), 400);
     const { code, lines } = await golden('--dir', dir);
-    expect(lines[0]).toMatch(index ? /FAIL {2}activations\/tanh .*400 bytes, index\.json lists/ : /FAIL {2}activations\/tanh .*cut short/);
+    expect(lines[0]).toMatch(
+      index
+        ? /FAIL {2}activations\/tanh .*400 bytes, index\.json lists/
+        : /FAIL {2}activations\/tanh .*cut short/,
+    );
     expect(lines.at(-1)).toBe('golden: 1 passed, 1 failed, 0 unsupported');
     expect(code).toBe(1);
   }
@@ -114,7 +120,7 @@ test('a missing and a changed file fail', async () => {
   writeCases(dir, [tanhCase, { ...tanhCase, case: 'tanh_2' }]);
   rmSync(join(dir, 'activations/tanh.safetensors'));
   const bytes = readFileSync(join(dir, 'activations/tanh_2.safetensors'));
-  bytes[bytes.length - 1]! ^= 1;
+  bytes[bytes.length - 1] ^= 1;
   writeFileSync(join(dir, 'activations/tanh_2.safetensors'), bytes);
   const { code, lines } = await golden('--dir', dir);
   expect(lines[0]).toContain('which is not there');
@@ -124,12 +130,27 @@ test('a missing and a changed file fail', async () => {
 
 test('an unknown option, input, function or reduction makes a case unsupported, with the reason', async () => {
   const loss = { 'out.loss': { shape: [], data: Float64Array.of(0) } };
-  const logits = { 'in.logits': hostRandom(2).normal([2, 3]), 'in.target': hostRandom(3).integer([2], { high: 3 }) };
+  const logits = {
+    'in.logits': hostRandom(2).normal([2, 3]),
+    'in.target': hostRandom(3).integer([2], { high: 3 }),
+  };
   writeCases(dir, [
     { ...tanhCase, options: { beta: 2 } },
-    { ...tanhCase, case: 'tanh_mask', inputs: { ...tanhCase.inputs, 'in.mask': hostRandom(4).normal([6]) }, loss: [] },
+    {
+      ...tanhCase,
+      case: 'tanh_mask',
+      inputs: { ...tanhCase.inputs, 'in.mask': hostRandom(4).normal([6]) },
+      loss: [],
+    },
     { ...tanhCase, case: 'wobble' },
-    { family: 'cross_entropy', case: 'odd', options: { reduction: 'batchmean' }, inputs: logits, compute: () => loss, loss: [] },
+    {
+      family: 'cross_entropy',
+      case: 'odd',
+      options: { reduction: 'batchmean' },
+      inputs: logits,
+      compute: () => loss,
+      loss: [],
+    },
   ]);
   const { code, lines } = await golden('--dir', dir);
   expect(lines[0]).toMatch(/^n\/a .*option beta=2 is not known/);
@@ -144,7 +165,10 @@ test('a result that the adapter does not compute fails', async () => {
   writeCases(dir, [
     {
       ...tanhCase,
-      compute: (inputs) => ({ ...tanhCase.compute(inputs), 'out.extra': { shape: [1], data: Float64Array.of(1) } }),
+      compute: (inputs) => ({
+        ...tanhCase.compute(inputs),
+        'out.extra': { shape: [1], data: Float64Array.of(1) },
+      }),
       loss: ['y'],
     },
   ]);
@@ -160,13 +184,22 @@ test('--json holds every comparison', async () => {
   const report = JSON.parse(readFileSync(file, 'utf8')) as {
     passed: number;
     device: string;
-    cases: { name: string; status: string; comparisons: { name: string; precision: string; error: number; bound: number }[] }[];
+    cases: {
+      name: string;
+      status: string;
+      comparisons: { name: string; precision: string; error: number; bound: number }[];
+    }[];
   };
   expect(report).toMatchObject({ passed: 1, failed: 0, unsupported: 0, device: 'cpu' });
   const [first] = report.cases;
   expect(first).toMatchObject({ name: 'activations/tanh', status: 'passed' });
-  expect(first!.comparisons.map((c) => `${c.precision} ${c.name}`)).toEqual(['f64 grad.in.x', 'f64 out.y', 'f32 grad.in.x', 'f32 out.y']);
-  for (const c of first!.comparisons) expect(c.error).toBeLessThanOrEqual(c.bound);
+  expect(first.comparisons.map((c) => `${c.precision} ${c.name}`)).toEqual([
+    'f64 grad.in.x',
+    'f64 out.y',
+    'f32 grad.in.x',
+    'f32 out.y',
+  ]);
+  for (const c of first.comparisons) expect(c.error).toBeLessThanOrEqual(c.bound);
 });
 
 test('commands that cannot be carried out give exit code 2 and say why', async () => {

@@ -49,12 +49,20 @@ async function run(args: readonly string[], print: (line: string) => void): Prom
 
   const dir = values.dir ?? ownCases;
   const all = findCases(dir);
-  const families = values.family?.split(',').map((f) => f.trim()).filter((f) => f !== '');
+  const families = values.family
+    ?.split(',')
+    .map((f) => f.trim())
+    .filter((f) => f !== '');
   for (const family of families ?? [])
     if (!all.some((c) => c.family === family))
-      throw new Error(`--family: must name families of ${dir}, got ${family}. They are ${[...new Set(all.map((c) => c.family))].join(', ') || 'none'}.`);
+      throw new Error(
+        `--family: must name families of ${dir}, got ${family}. They are ${[...new Set(all.map((c) => c.family))].join(', ') || 'none'}.`,
+      );
   const chosen = families ? all.filter((c) => families.includes(c.family)) : all;
-  if (chosen.length === 0) throw new Error(`--dir: must hold cases, got none in ${dir}. Name a folder of <family>/<case>.safetensors.`);
+  if (chosen.length === 0)
+    throw new Error(
+      `--dir: must hold cases, got none in ${dir}. Name a folder of <family>/<case>.safetensors.`,
+    );
 
   const precisions = on.dtypes.filter((d) => d === 'f64' || d === 'f32');
   const results: CaseResult[] = [];
@@ -65,7 +73,10 @@ async function run(args: readonly string[], print: (line: string) => void): Prom
   }
   const counts = tally(results);
   if (values.json)
-    writeFileSync(values.json, `${JSON.stringify({ dir, device: kind, ...counts, cases: results }, null, 1)}\n`);
+    writeFileSync(
+      values.json,
+      `${JSON.stringify({ dir, device: kind, ...counts, cases: results }, null, 1)}\n`,
+    );
   print(`golden: ${counts.passed} passed, ${counts.failed} failed, ${counts.unsupported} unsupported`);
   return counts.failed > 0 ? 1 : 0;
 }

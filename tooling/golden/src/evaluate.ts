@@ -10,13 +10,19 @@ import type { Adapter, On } from './adapter.js';
  *
  * @throws Unsupported when the adapter does not know an option or an input of the case
  */
-export async function evaluate(golden: GoldenCase, adapter: Adapter, on: On): Promise<Map<string, HostArray>> {
+export async function evaluate(
+  golden: GoldenCase,
+  adapter: Adapter,
+  on: On,
+): Promise<Map<string, HostArray>> {
   const options = optionsOf(golden);
   const computation = adapter(options, golden);
   const forgotten = options.unread();
   if (forgotten.length > 0)
     throw new Unsupported(
-      forgotten.map((name) => `option ${name}=${JSON.stringify(golden.options[name])} is not known`).join('; '),
+      forgotten
+        .map((name) => `option ${name}=${JSON.stringify(golden.options[name])} is not known`)
+        .join('; '),
     );
 
   const tensors = new Map<string, Tensor>();
@@ -25,13 +31,13 @@ export async function evaluate(golden: GoldenCase, adapter: Adapter, on: On): Pr
   const moving = [...tensors.keys()].filter(
     (name) => golden.tensors.has(`grad.${name}`) && isFloatArray(golden.tensors.get(name)!),
   );
-  const unread = new Set([...tensors.keys()]);
+  const unread = new Set(tensors.keys());
   const track = (left: string[]): void => {
     for (const name of unread) if (!left.includes(name)) unread.delete(name);
   };
   const outputs = (leaves: readonly Tensor[]): Record<string, Tensor> => {
     const all = new Map(tensors);
-    for (const [i, name] of moving.entries()) all.set(name, leaves[i]!);
+    for (const [i, name] of moving.entries()) all.set(name, leaves[i]);
     const { inputs, unread: left } = inputsOf(golden, all);
     const result = computation.outputs(inputs);
     track(left());
@@ -52,13 +58,14 @@ export async function evaluate(golden: GoldenCase, adapter: Adapter, on: On): Pr
     );
     const [values, grads] = vjp((...leaves: Tensor[]) => outputs(leaves), start, cotangents);
     for (const [name, y] of Object.entries(values)) computed.set(`out.${name}`, await toHost(y));
-    for (const [i, name] of moving.entries()) computed.set(`grad.${name}`, await toHost(grads[i]!));
+    for (const [i, name] of moving.entries()) computed.set(`grad.${name}`, await toHost(grads[i]));
   } else {
     for (const [name, y] of Object.entries(outputs(start))) computed.set(`out.${name}`, await toHost(y));
   }
   if (computation.states && [...golden.tensors.keys()].some((name) => name.startsWith('state.'))) {
     const { inputs, unread: left } = inputsOf(golden, tensors);
-    for (const [name, s] of Object.entries(computation.states(inputs))) computed.set(`state.${name}`, await toHost(s));
+    for (const [name, s] of Object.entries(computation.states(inputs)))
+      computed.set(`state.${name}`, await toHost(s));
     track(left());
   }
   if (unread.size > 0) throw new Unsupported(`${[...unread].join(', ')} is not known`);

@@ -9,15 +9,15 @@ export interface CaseFile {
   readonly family: string;
   readonly path: string;
   /** Size and SHA-256 that index.json lists; absent without an index. */
-  readonly listed?: { readonly bytes: number; readonly sha256: string };
+  readonly listed?: { readonly bytes?: number | undefined; readonly sha256?: string | undefined };
 }
 
 interface IndexEntry {
   family: string;
   case: string;
-  file: string;
-  bytes: number;
-  sha256: string;
+  file?: string;
+  bytes?: number;
+  sha256?: string;
 }
 
 /**
@@ -35,11 +35,15 @@ export function findCases(dir: string): CaseFile[] {
     for (const file of readdirSync(join(dir, family.name))) {
       if (!file.endsWith('.safetensors')) continue;
       const path = join(dir, family.name, file);
-      found.set(path, { name: `${family.name}/${file.slice(0, -'.safetensors'.length)}`, family: family.name, path });
+      found.set(path, {
+        name: `${family.name}/${file.slice(0, -'.safetensors'.length)}`,
+        family: family.name,
+        path,
+      });
     }
   }
   for (const { family, case: id, file, bytes, sha256 } of readIndex(dir)) {
-    const path = join(dir, file);
+    const path = join(dir, file ?? `${family}/${id}.safetensors`);
     found.set(path, { name: `${family}/${id}`, family, path, listed: { bytes, sha256 } });
   }
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -52,7 +56,10 @@ function readIndex(dir: string): IndexEntry[] {
     const index = JSON.parse(readFileSync(path, 'utf8')) as { cases_list?: IndexEntry[] };
     return index.cases_list ?? [];
   } catch (cause) {
-    throw new Error(`--dir: index.json must be JSON, got ${path}: ${(cause as Error).message}. Repair or remove it.`, { cause });
+    throw new Error(
+      `--dir: index.json must be JSON, got ${path}: ${(cause as Error).message}. Repair or remove it.`,
+      { cause },
+    );
   }
 }
 
@@ -65,9 +72,14 @@ export function readCase({ path, listed }: CaseFile): Uint8Array {
   if (!existsSync(path)) throw new Error(`index.json lists ${path}, which is not there`);
   const bytes = readFileSync(path);
   if (!listed) return bytes;
-  if (bytes.length !== listed.bytes)
-    throw new Error(`the file has ${bytes.length} bytes, index.json lists ${listed.bytes}: cut short or replaced`);
+  if (listed.bytes !== undefined && bytes.length !== listed.bytes)
+    throw new Error(
+      `the file has ${bytes.length} bytes, index.json lists ${listed.bytes}: cut short or replaced`,
+    );
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  if (sha256 !== listed.sha256) throw new Error(`the file's SHA-256 is ${sha256}, index.json lists ${listed.sha256}: damaged or replaced`);
+  if (listed.sha256 !== undefined && sha256 !== listed.sha256)
+    throw new Error(
+      `the file's SHA-256 is ${sha256}, index.json lists ${listed.sha256}: damaged or replaced`,
+    );
   return bytes;
 }

@@ -60,7 +60,8 @@ export async function runCase(file: CaseFile, context: RunContext): Promise<Case
     return result('failed', error instanceof Error ? error.message : String(error));
   }
   const wrong = comparisons.filter((c) => !c.passed);
-  if (comparisons.length === 0) return result('unsupported', 'nothing of it can be compared in the precisions of this device');
+  if (comparisons.length === 0)
+    return result('unsupported', 'nothing of it can be compared in the precisions of this device');
   if (wrong.length === 0) return result('passed');
   return result('failed', wrong.map((c) => `${c.precision} ${c.name}: ${c.reason}`).join('; '));
 }
@@ -69,11 +70,17 @@ export async function runCase(file: CaseFile, context: RunContext): Promise<Case
 function mismatch({ name, family, listed }: CaseFile, golden: GoldenCase): string | undefined {
   const inside = `${golden.family}/${golden.case}`;
   if (golden.family !== family) return `the file holds the case ${inside}, it lies under ${family}`;
-  return listed && inside !== name ? `the file holds the case ${inside}, index.json lists ${name}` : undefined;
+  return listed && inside !== name
+    ? `the file holds the case ${inside}, index.json lists ${name}`
+    : undefined;
 }
 
 /** Counts by status. */
-export function tally(results: readonly CaseResult[]): { passed: number; failed: number; unsupported: number } {
+export function tally(results: readonly CaseResult[]): {
+  passed: number;
+  failed: number;
+  unsupported: number;
+} {
   const count = (status: CaseResult['status']): number => results.filter((r) => r.status === status).length;
   return { passed: count('passed'), failed: count('failed'), unsupported: count('unsupported') };
 }
@@ -86,7 +93,9 @@ export function line(result: CaseResult): string {
   const parts = (['f64', 'f32'] as const).flatMap((precision) => {
     const list = result.comparisons.filter((c) => c.precision === precision);
     const worst = list.reduce<Comparison | null>((w, c) => (w && share(w) >= share(c) ? w : c), null);
-    return worst ? [`${precision} ${list.length} tensors, worst ${percent(share(worst))} of the bound (${worst.name})`] : [];
+    return worst
+      ? [`${precision} ${list.length} tensors, worst ${percent(share(worst))} of the bound (${worst.name})`]
+      : [];
   });
   return `${word}  ${name}  ${parts.join('; ')}`;
 }

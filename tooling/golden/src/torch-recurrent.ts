@@ -22,7 +22,8 @@ export function settings(o: Options, gates: number): Settings {
   const proj = gates === 4 ? o.number('proj_size', 0) : 0;
   if (o.number('dropout', 0) !== 0) throw new Unsupported('dropout draws random numbers of torch');
   const expect = (what: string, got: number | boolean, want: number | boolean): void => {
-    if (got !== want && !Number.isNaN(want)) throw new Unsupported(`option ${what}=${want} does not fit the tensors of the case (${got})`);
+    if (got !== want && !Number.isNaN(want))
+      throw new Unsupported(`option ${what}=${want} does not fit the tensors of the case (${got})`);
   };
   return {
     batchFirst,
@@ -31,10 +32,18 @@ export function settings(o: Options, gates: number): Settings {
       const names = Object.keys(params);
       const numbers = names.map((name) => Number(/_l(\d+)/.exec(name)?.[1]));
       expect('num_layers', Math.max(...numbers) + 1, layers);
-      expect('bidirectional', names.some((name) => name.endsWith('_reverse')), directions === 2);
-      expect('bias', names.some((name) => name.startsWith('bias')), bias);
-      expect('input_size', params['weight_ih_l0']!.shape[1]!, inputSize);
-      expect('hidden_size', params['weight_ih_l0']!.shape[0]! / gates, hidden);
+      expect(
+        'bidirectional',
+        names.some((name) => name.endsWith('_reverse')),
+        directions === 2,
+      );
+      expect(
+        'bias',
+        names.some((name) => name.startsWith('bias')),
+        bias,
+      );
+      expect('input_size', params['weight_ih_l0'].shape[1], inputSize);
+      expect('hidden_size', params['weight_ih_l0'].shape[0] / gates, hidden);
       expect('proj_size', params['weight_hr_l0']?.shape[0] ?? 0, proj);
       if (explicit) expect('initial_state_given', inputs.has('in.h0'), given);
     },
@@ -42,7 +51,10 @@ export function settings(o: Options, gates: number): Settings {
 }
 
 /** Adds the batch axis that torch allows to leave out, and takes it off again. */
-export function batched(x: Tensor, batchFirst: boolean): { x: Tensor; state(s: Tensor): Tensor; y(y: Tensor): Tensor; last(s: Tensor): Tensor } {
+export function batched(
+  x: Tensor,
+  batchFirst: boolean,
+): { x: Tensor; state(s: Tensor): Tensor; y(y: Tensor): Tensor; last(s: Tensor): Tensor } {
   if (x.ndim === 3) return { x, state: (s) => s, y: (y) => y, last: (s) => s };
   const axis = batchFirst ? 0 : 1;
   return {

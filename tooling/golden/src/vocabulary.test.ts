@@ -27,7 +27,9 @@ test.each([
     writeCases(dir, recipes);
     const lines: string[] = [];
     await main(['--dir', dir], (line) => lines.push(line));
-    expect(lines.filter((l) => !l.startsWith('ok'))).toEqual([`golden: ${recipes.length} passed, 0 failed, 0 unsupported`]);
+    expect(lines.filter((l) => !l.startsWith('ok'))).toEqual([
+      `golden: ${recipes.length} passed, 0 failed, 0 unsupported`,
+    ]);
   } finally {
     rmSync(dir, { recursive: true });
   }

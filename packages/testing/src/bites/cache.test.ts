@@ -23,7 +23,9 @@ describe('bugs planted in a cache', () => {
       'heads are not in the spec': ['spec'],
       'the cost forgets the output projection': ['cost'],
       'step turns keys by the wrong position': ['agreement'],
+      'the cache grows with every step': ['agreement'],
     },
-    (bug) => (bug === 'heads are not in the spec' ? { ...options, small: { dModel: 8, numHeads: 4 } } : options),
+    (bug) =>
+      bug === 'heads are not in the spec' ? { ...options, small: { dModel: 8, numHeads: 4 } } : options,
   );
 });

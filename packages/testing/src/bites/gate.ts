@@ -93,7 +93,9 @@ export function gateMixer({ dModel: C }: GateOptions, bug?: GateBug): CausalMixe
       const draw = (n: number): Tensor => normal(key, [C, n], { std: C ** -0.5, ...o });
       return { input: draw(3 * C), recurrent: draw(3 * C), bias: zeros([3 * C], o) };
     },
-    initState: (B, o) => ({ h: zeros([B, C], { dtype: o?.dtype ?? 'f32', ...(o?.device ? { device: o.device } : {}) }) }),
+    initState: (B, o) => ({
+      h: zeros([B, C], { dtype: o?.dtype ?? 'f32', ...(o?.device ? { device: o.device } : {}) }),
+    }),
     prefill,
     step(params, x, { h }) {
       const after = next(add(matmul(x, params.input), params.bias), h, params.recurrent, false);
@@ -102,7 +104,12 @@ export function gateMixer({ dModel: C }: GateOptions, bug?: GateBug): CausalMixe
     cost({ B, T, form }) {
       const steps = form === 'step' ? 1 : T;
       const matmulFlops = 2 * B * steps * 6 * C * C;
-      return { params: 6 * C * C + 3 * C, matmulFlops, flops: matmulFlops + B * steps * 13 * C, stateFloats: B * C };
+      return {
+        params: 6 * C * C + 3 * C,
+        matmulFlops,
+        flops: matmulFlops + B * steps * 13 * C,
+        stateFloats: B * C,
+      };
     },
   });
   if (bug !== 'the state can be used twice') return mixer;
@@ -115,7 +122,7 @@ export function gateNaive(
   { data: x, shape }: { readonly data: Float64Array; readonly shape: readonly number[] },
 ): Float64Array {
   const [B, T, C] = shape as [number, number, number];
-  const [W, U, bias] = [params['input']!.data, params['recurrent']!.data, params['bias']!.data];
+  const [W, U, bias] = [params['input'].data, params['recurrent'].data, params['bias'].data];
   const y = new Float64Array(B * T * C);
   const sigma = (v: number): number => 1 / (1 + Math.exp(-v));
   for (let b = 0; b < B; b++) {
@@ -123,16 +130,16 @@ export function gateNaive(
     for (let t = 0; t < T; t++) {
       const from = (M: Float64Array, v: (i: number) => number, o: number): number => {
         let s = 0;
-        for (let i = 0; i < C; i++) s += v(i) * M[i * 3 * C + o]!;
+        for (let i = 0; i < C; i++) s += v(i) * M[i * 3 * C + o];
         return s;
       };
-      const gi = (o: number): number => bias[o]! + from(W, (i) => x[(b * T + t) * C + i]!, o);
-      const gh = (o: number): number => from(U, (i) => h[i]!, o);
+      const gi = (o: number): number => bias[o] + from(W, (i) => x[(b * T + t) * C + i], o);
+      const gh = (o: number): number => from(U, (i) => h[i], o);
       h = Float64Array.from({ length: C }, (_, j) => {
         const r = sigma(gi(j) + gh(j));
         const z = sigma(gi(C + j) + gh(C + j));
         const n = Math.tanh(gi(2 * C + j) + r * gh(2 * C + j));
-        return (1 - z) * n + z * h[j]!;
+        return (1 - z) * n + z * h[j];
       });
       y.set(h, (b * T + t) * C);
     }

@@ -22,7 +22,10 @@ function window({ dModel: C }: Options, bug?: Bug): NoncausalMixer<{ weight: Ten
     init: (key, o) => ({ weight: normal(key, [W, C, C], { std: (W * C) ** -0.5, ...o }) }),
     forward({ weight }, x) {
       if (bug !== 'sees one side only') return relu(conv1d(x, weight, { padding: 'same' }));
-      const blind = concat([slice(weight, 0, 0, 3), zeros([4, C, C], { device: x.device, dtype: x.dtype })], 0);
+      const blind = concat(
+        [slice(weight, 0, 0, 3), zeros([4, C, C], { device: x.device, dtype: x.dtype })],
+        0,
+      );
       return relu(conv1d(x, blind, { padding: 'same' }));
     },
     cost({ B, T }) {
@@ -36,7 +39,7 @@ const options: ConformanceOptions<Options> = {
   small: { dModel: 4 },
   naive(params, { data: x, shape }) {
     const [B, T, C] = shape as [number, number, number];
-    const w = params['weight']!.data;
+    const w = params['weight'].data;
     const y = new Float64Array(x.length);
     for (let b = 0; b < B; b++)
       for (let t = 0; t < T; t++)
@@ -44,7 +47,7 @@ const options: ConformanceOptions<Options> = {
           let s = 0;
           for (let j = -3; j <= 3; j++)
             for (let i = 0; i < C && t + j >= 0 && t + j < T; i++)
-              s += x[(b * T + t + j) * C + i]! * w[((j + 3) * C + i) * C + o]!;
+              s += x[(b * T + t + j) * C + i] * w[((j + 3) * C + i) * C + o];
           y[(b * T + t) * C + o] = Math.max(0, s);
         }
     return y;
@@ -59,7 +62,7 @@ describe('bugs planted in a mixer that is not causal', () => {
     ['sees one side only', 'learn'],
   ] as const)('%s: %s', async (bug, law) => {
     const [verdict] = await judge((o: Options) => window(o, bug), options, [law]);
-    console.log(`"${bug}" is caught: ${verdict!.error?.message}`);
-    expect(verdict!.error?.name).toBe('LawError');
+    console.log(`"${bug}" is caught: ${verdict.error?.message}`);
+    expect(verdict.error?.name).toBe('LawError');
   });
 });

@@ -20,6 +20,7 @@ export function catches<O extends object, Bug extends string>(
       for (const { law, error } of verdicts) {
         expect(error, `law ${lawTitle(law)} let "${bug}" pass`).toBeInstanceOf(LawError);
         expect((error as LawError).law).toBe(lawTitle(law));
+        // oxlint-disable-next-line no-console -- which law caught a bug, and how, is what this shows.
         console.log(`"${bug}" is caught: ${error!.message}`);
       }
     }, 60_000);

@@ -17,12 +17,12 @@ const options: ConformanceOptions<RecurrenceOptions> = {
       h: random.normal([B, C]),
     }),
     op({ g, v, h }) {
-      const [y, last] = apply(recurrenceOp, [g!, v!, h!], { L: 4 }) as [Tensor, Tensor];
+      const [y, last] = apply(recurrenceOp, [g, v, h], { L: 4 }) as [Tensor, Tensor];
       return { y, h: last };
     },
     naive({ g, v, h }) {
-      const [B, T] = g!.shape as [number, number];
-      return recurrenceNaive(g!.data, v!.data, h!.data, B, T, C);
+      const [B, T] = g.shape as [number, number];
+      return recurrenceNaive(g.data, v.data, h.data, B, T, C);
     },
   },
 };

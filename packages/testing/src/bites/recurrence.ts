@@ -72,7 +72,10 @@ export function chunked(g: Tensor, v: Tensor, h: Tensor, L: number, bug?: Recurr
   const chunks = (x: Tensor): Tensor => reshape(pad(x, 1, 0, n * L - T), [B, n, L, C]);
   const [gs, vs] = [chunks(g), chunks(v)];
   const b = cumsum(gs, 2); // [B, n, L, C]
-  const seen = tril(ones([L, L, 1], { device: g.device, dtype: g.dtype }).reshape([L, L]), bug === 'inside a chunk one position ahead is seen' ? 1 : 0).reshape([L, L, 1]);
+  const seen = tril(
+    ones([L, L, 1], { device: g.device, dtype: g.dtype }).reshape([L, L]),
+    bug === 'inside a chunk one position ahead is seen' ? 1 : 0,
+  ).reshape([L, L, 1]);
   let inside: Tensor;
   if (bug === 'a positive sum is exponentiated') {
     inside = mul(exp(b), cumsum(mul(exp(neg(b)), vs), 2));
@@ -96,10 +99,10 @@ export function chunked(g: Tensor, v: Tensor, h: Tensor, L: number, bug?: Recurr
 export const recurrenceOp: Op<{ L: number }> = defineOp<{ L: number }>({
   name: 'recurrence',
   infer: ([g, , h]) => [
-    { shape: g!.shape, dtype: g!.dtype },
-    { shape: h!.shape, dtype: h!.dtype },
+    { shape: g.shape, dtype: g.dtype },
+    { shape: h.shape, dtype: h.dtype },
   ],
-  reference: ([g, v, h], { L }) => chunked(g!, v!, h!, L),
+  reference: ([g, v, h], { L }) => chunked(g, v, h, L),
 });
 
 /** A linear recurrence with decays that depend on the input, for testing the tests. */
@@ -125,10 +128,14 @@ export function recurrenceMixer(
         out: linearInit(c, C, C, o),
       };
     },
-    initState: (B, o) => ({ h: zeros([B, C], { dtype: o?.dtype ?? 'f32', ...(o?.device ? { device: o.device } : {}) }) }),
+    initState: (B, o) => ({
+      h: zeros([B, C], { dtype: o?.dtype ?? 'f32', ...(o?.device ? { device: o.device } : {}) }),
+    }),
     prefill(params, x, { h }) {
       const [g, v] = gates(params, x);
-      const [y, last] = bug ? chunked(g, v, h, L, bug) : (apply(recurrenceOp, [g, v, h], { L }) as [Tensor, Tensor]);
+      const [y, last] = bug
+        ? chunked(g, v, h, L, bug)
+        : (apply(recurrenceOp, [g, v, h], { L }) as [Tensor, Tensor]);
       return [linear(y, params.out), { h: last }];
     },
     step(params, x, { h }) {
@@ -163,7 +170,7 @@ export function recurrenceNaive(
     for (let t = 0; t < T; t++)
       for (let c = 0; c < C; c++) {
         const i = (b * T + t) * C + c;
-        h[b * C + c] = Math.exp(g[i]!) * h[b * C + c]! + v[i]!;
+        h[b * C + c] = Math.exp(g[i]) * h[b * C + c] + v[i];
         y[i] = h[b * C + c]!;
       }
   return { y, h };

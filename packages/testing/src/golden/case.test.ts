@@ -5,7 +5,8 @@ import { expect, test } from 'vitest';
 import { SeqError, encodeSafetensors } from '@seq/tensor';
 import { compareGolden, parseGolden, readGolden } from './case.js';
 
-const bytes = (values: ArrayBufferView): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+const bytes = (values: ArrayBufferView): Uint8Array =>
+  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
 function file(metadata: Record<string, string> = {}): Uint8Array {
   return encodeSafetensors(
@@ -54,20 +55,38 @@ test('damaged and foreign files are format errors', () => {
     }
     return undefined;
   };
-  for (const data of [new Uint8Array(3), file().subarray(0, 300), file({ format: 'other' }), file({ options: '{' }), file({ loss: 'sum(out.z*in.G.z)' })])
+  for (const data of [
+    new Uint8Array(3),
+    file().subarray(0, 300),
+    file({ format: 'other' }),
+    file({ options: '{' }),
+    file({ loss: 'sum(out.z*in.G.z)' }),
+  ])
     expect(SeqError.is(thrown(data), 'format')).toBe(true);
-  expect(String(thrown(file({ format: 'other' })))).toMatch(/metadata\.format must be "seq-golden-1", got "other"/);
+  expect(String(thrown(file({ format: 'other' })))).toMatch(
+    /metadata\.format must be "seq-golden-1", got "other"/,
+  );
 });
 
 test('comparison holds f32 to its bound, f64 to the largest magnitude, infinities to themselves', () => {
   const golden = parseGolden(file());
   const y = (...data: number[]) => ({ shape: [2], data: Float64Array.from(data) });
-  expect(compareGolden(golden, 'out.y', y(10.009, -Infinity), 'f32')).toMatchObject({ passed: true, bound: 0.01 });
+  expect(compareGolden(golden, 'out.y', y(10.009, -Infinity), 'f32')).toMatchObject({
+    passed: true,
+    bound: 0.01,
+  });
   expect(compareGolden(golden, 'out.y', y(10.011, -Infinity), 'f32')).toMatchObject({ passed: false });
   expect(compareGolden(golden, 'out.y', y(10 + 9e-9, -Infinity), 'f64').passed).toBe(true);
   expect(compareGolden(golden, 'out.y', y(10 + 2e-8, -Infinity), 'f64').passed).toBe(false);
-  expect(compareGolden(golden, 'out.y', y(10, -1e30), 'f32').reason).toMatch(/first at \[1\]: -1e\+30 instead of -Infinity/);
+  expect(compareGolden(golden, 'out.y', y(10, -1e30), 'f32').reason).toMatch(
+    /first at \[1\]: -1e\+30 instead of -Infinity/,
+  );
   expect(compareGolden(golden, 'out.y', y(NaN, -Infinity), 'f32').passed).toBe(false);
-  expect(compareGolden(golden, 'out.y', undefined, 'f32')).toMatchObject({ passed: false, reason: 'not computed' });
-  expect(compareGolden(golden, 'out.y', { shape: [1, 2], data: Float64Array.of(10, -Infinity) }, 'f32').reason).toBe('shape [1, 2], expected [2]');
+  expect(compareGolden(golden, 'out.y', undefined, 'f32')).toMatchObject({
+    passed: false,
+    reason: 'not computed',
+  });
+  expect(
+    compareGolden(golden, 'out.y', { shape: [1, 2], data: Float64Array.of(10, -Infinity) }, 'f32').reason,
+  ).toBe('shape [1, 2], expected [2]');
 });

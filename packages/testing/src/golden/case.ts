@@ -42,7 +42,9 @@ export function parseGolden(bytes: Uint8Array): GoldenCase {
     try {
       return JSON.parse(metadata[key]) as T;
     } catch {
-      throw new FormatError(`parseGolden: metadata.${key} must be JSON, got ${metadata[key]}. Repair the file.`);
+      throw new FormatError(
+        `parseGolden: metadata.${key} must be JSON, got ${metadata[key]}. Repair the file.`,
+      );
     }
   };
   const tensors = new Map<string, HostArray>();
@@ -73,7 +75,7 @@ export async function readGolden(source: Uint8Array | string | URL): Promise<Gol
 }
 
 function lossNames(loss: string, tensors: ReadonlyMap<string, HostArray>): string[] {
-  const names = [...loss.matchAll(/out\.([\w.]+)\s*\*\s*in\.G\./g)].map((m) => m[1]!);
+  const names = [...loss.matchAll(/out\.([\w.]+)\s*\*\s*in\.G\./g)].map((m) => m[1]);
   for (const name of names)
     if (!tensors.has(`in.G.${name}`))
       throw new FormatError(
@@ -161,7 +163,7 @@ export function compareGolden(
 function largest(got: HostArray, want: HostArray): number {
   let m = 0;
   for (let i = 0; i < want.data.length; i++) {
-    const d = Math.abs(got.data[i]! - want.data[i]!);
+    const d = Math.abs(got.data[i] - want.data[i]);
     if (d > m) m = d;
   }
   return m;

@@ -29,7 +29,7 @@ export async function batch(mixer: Mixer, ctx: LawContext): Promise<void> {
       forms.push([
         'steps after prefill',
         async (input) => {
-          const [, state] = await stage.prefill(cut(input, 0, T - 2), stage.start(input.shape[0]!, T));
+          const [, state] = await stage.prefill(cut(input, 0, T - 2), stage.start(input.shape[0], T));
           return (await stage.fold(cut(input, T - 2, T), state))[0];
         },
       ]);
@@ -37,8 +37,18 @@ export async function batch(mixer: Mixer, ctx: LawContext): Promise<void> {
     for (const [name, run] of forms) {
       const y = await run(x);
       for (let b = 0; b < B; b++)
-        agree(ctx, law, `${name} of row ${b} among others and alone`, row(y, b), await run(row(x, b)), { tolerance, note: `${dtype}, B=${B}, T=${T}` });
-      agree(ctx, law, `${name} of row 1 among two different sets of other rows`, row(await run(others), 1), row(y, 1), { tolerance: 0, note: `${dtype}, B=${B}, T=${T}` });
+        agree(ctx, law, `${name} of row ${b} among others and alone`, row(y, b), await run(row(x, b)), {
+          tolerance,
+          note: `${dtype}, B=${B}, T=${T}`,
+        });
+      agree(
+        ctx,
+        law,
+        `${name} of row 1 among two different sets of other rows`,
+        row(await run(others), 1),
+        row(y, 1),
+        { tolerance: 0, note: `${dtype}, B=${B}, T=${T}` },
+      );
     }
   }
 }

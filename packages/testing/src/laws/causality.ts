@@ -16,7 +16,7 @@ function changed(x: HostArray, s: number, seed: number): HostArray {
   const other = hostRandom(seed).normal([B, C], { std: 3 });
   const data = Float64Array.from(x.data);
   for (let b = 0; b < B; b++)
-    for (let c = 0; c < C; c++) data[(b * T + s) * C + c]! += 1 + Math.abs(other.data[b * C + c]!);
+    for (let c = 0; c < C; c++) data[(b * T + s) * C + c] += 1 + Math.abs(other.data[b * C + c]);
   return { data, shape: x.shape };
 }
 
@@ -44,9 +44,20 @@ export async function causality(mixer: Mixer, ctx: LawContext): Promise<void> {
       const other = await stage.forward(changed(x, s, 301 + s));
       const note = `${dtype}, x changed at t=${s}, T=${T}`;
       const before = mixer.causal ? s : Math.max(0, s - reach! + 1);
-      agree(ctx, law, 'outputs before the change', cut(other, 0, before), cut(y, 0, before), { tolerance, note, scale });
+      agree(ctx, law, 'outputs before the change', cut(other, 0, before), cut(y, 0, before), {
+        tolerance,
+        note,
+        scale,
+      });
       if (reach === undefined || s + reach >= T) continue;
-      agree(ctx, law, `outputs beyond the declared reach ${reach}`, cut(other, s + reach, T), cut(y, s + reach, T), { tolerance, note, scale, from: s + reach });
+      agree(
+        ctx,
+        law,
+        `outputs beyond the declared reach ${reach}`,
+        cut(other, s + reach, T),
+        cut(y, s + reach, T),
+        { tolerance, note, scale, from: s + reach },
+      );
     }
     if (!mixer.causal) continue;
     await prefillLooksBackOnly(mixer as CausalMixer<unknown, Tree>, ctx, x, places, dtype);
@@ -57,7 +68,8 @@ export async function causality(mixer: Mixer, ctx: LawContext): Promise<void> {
       const [, gradient] = valueAndGrad(loss, stage.tensor(x));
       const g = await toHost(gradient);
       const future = magnitude(cut(g, s, T).data);
-      require(ctx, law, future <= tolerance * magnitude(g.data), () => `the gradient of outputs before t=${s} by inputs from t=${s} on must be zero, it reaches ${number(future)}. [${dtype}, T=${T}]`);
+      require(ctx, law, future <= tolerance * magnitude(g.data), () =>
+        `the gradient of outputs before t=${s} by inputs from t=${s} on must be zero, it reaches ${number(future)}. [${dtype}, T=${T}]`);
     }
   }
 }
@@ -80,9 +92,16 @@ async function prefillLooksBackOnly(
   };
   const y = await run(x);
   for (const s of places)
-    agree(ctx, law, 'outputs of a second prefill before the change', cut(await run(changed(x, s, 301 + s)), 0, s), cut(y, 0, s), {
-      tolerance: ctx.tolerances.causality,
-      note: `${dtype}, x changed at t=${s}, T=${T}, after ${past} positions`,
-      scale: magnitude(y.data),
-    });
+    agree(
+      ctx,
+      law,
+      'outputs of a second prefill before the change',
+      cut(await run(changed(x, s, 301 + s)), 0, s),
+      cut(y, 0, s),
+      {
+        tolerance: ctx.tolerances.causality,
+        note: `${dtype}, x changed at t=${s}, T=${T}, after ${past} positions`,
+        scale: magnitude(y.data),
+      },
+    );
 }

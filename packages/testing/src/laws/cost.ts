@@ -11,7 +11,8 @@ function planOf(mixer: Mixer, { form, B, T, past = 0 }: CostAt, place: Place): P
   const params = mixer.init(key(3, { device: place.device }), place) as Tree;
   const C = width(mixer);
   const x = toTensor(hostRandom(1000).normal(form === 'step' ? [B, C] : [B, T, C]), place);
-  if (!mixer.causal || form === 'forward') return explain((p: Tree, input: Tensor) => mixer.forward(p, input), params, x);
+  if (!mixer.causal || form === 'forward')
+    return explain((p: Tree, input: Tensor) => mixer.forward(p, input), params, x);
   const state = mixer.initState(B, { ...place, maxLength: past + T }) as Tree;
   const run = form === 'step' ? mixer.step : mixer.prefill;
   return explain((p: Tree, input: Tensor, s: Tree) => run(p, input, s) as Tree, params, x, state);
@@ -42,14 +43,17 @@ export async function cost(mixer: Mixer, ctx: LawContext): Promise<void> {
     const declared = mixer.cost(at);
     const plan = planOf(mixer, at, place);
     const where = `${at.form} at B=${at.B}, T=${at.T}${at.past === undefined ? '' : `, past=${at.past}`}`;
-    require(ctx, law, declared.matmulFlops === plan.matmulFlops, () => `matmulFlops of ${where} must be those of the plan, ${plan.matmulFlops}, it is ${declared.matmulFlops}.`);
+    require(ctx, law, declared.matmulFlops === plan.matmulFlops, () =>
+      `matmulFlops of ${where} must be those of the plan, ${plan.matmulFlops}, it is ${declared.matmulFlops}.`);
     const rest = declared.flops - declared.matmulFlops;
     const counted = plan.flops - plan.matmulFlops;
-    require(ctx, law, Math.abs(rest - counted) <= 0.1 * counted, () => `flops beside matmul of ${where} must be within 10 % of the plan's ${counted}, they are ${rest}.\n${plan.toString()}`);
+    require(ctx, law, Math.abs(rest - counted) <= 0.1 * counted, () =>
+      `flops beside matmul of ${where} must be within 10 % of the plan's ${counted}, they are ${rest}.\n${plan.toString()}`);
     if (!mixer.causal || at.form === 'forward') continue;
     const state = mixer.initState(at.B, { ...place, maxLength: (at.past ?? 0) + at.T }) as Tree;
     const floats = floatLeaves(state).reduce((n, leaf) => n + leaf.size, 0);
-    require(ctx, law, declared.stateFloats === floats, () => `stateFloats of ${where} must be the ${floats} floats of initState(${at.B}), it is ${declared.stateFloats}.`);
+    require(ctx, law, declared.stateFloats === floats, () =>
+      `stateFloats of ${where} must be the ${floats} floats of initState(${at.B}), it is ${declared.stateFloats}.`);
   }
 }
 
@@ -66,7 +70,10 @@ export async function form(mixer: Mixer, ctx: LawContext): Promise<void> {
     const forward = explain((p: Tree, input: Tensor) => mixer.forward(p, input), params, x);
     const training = explain(
       (p: Tree, input: Tensor) =>
-        valueAndGrad((q: { p: Tree; input: Tensor }) => mixer.forward(q.p, q.input).sum(), { p, input }) as Tree,
+        valueAndGrad((q: { p: Tree; input: Tensor }) => mixer.forward(q.p, q.input).sum(), {
+          p,
+          input,
+        }) as Tree,
       params,
       x,
     );
@@ -75,5 +82,6 @@ export async function form(mixer: Mixer, ctx: LawContext): Promise<void> {
   if (mixer.serial) return;
   const [short, long] = [count(128), count(512)];
   for (const [i, what] of ['forward', 'forward with its gradient'].entries())
-    require(ctx, law, short[i] === long[i], () => `${what} must dispatch as much at T=512 as at T=128, it dispatches ${long[i]} and ${short[i]}. Find the parallel form, or declare serial: true.`);
+    require(ctx, law, short[i] === long[i], () =>
+      `${what} must dispatch as much at T=512 as at T=128, it dispatches ${long[i]} and ${short[i]}. Find the parallel form, or declare serial: true.`);
 }

@@ -27,11 +27,13 @@ export function coreInputs(core: Core, B: number, T: number): Named<HostArray> {
   return core.inputs({ B, T, random: hostRandom(500 + T) });
 }
 
-/** The mechanism's op (and the mixer as a whole, where it has a definition) = `naive` in float64. */
+/**
+ * The mechanism's op (and the mixer as a whole, where it has a definition) = `naive` in float64.
+ *
+ * Without `core` and `naive` a mixer is defined by its `step`, and the law agreement is all there is to say.
+ */
 export async function definition(mixer: Mixer, ctx: LawContext): Promise<void> {
   const { core, naive } = ctx;
-  if (!core && !naive)
-    broken(ctx, law, 'a mechanism needs a definition to be judged by, got neither core nor naive. Pass core: { inputs, op, naive } or naive.');
   const B = 2;
   for (const dtype of ctx.on.dtypes) {
     const place = { device: ctx.device, dtype };
@@ -47,17 +49,33 @@ export async function definition(mixer: Mixer, ctx: LawContext): Promise<void> {
         const want = namedArrays(core.naive(inputs));
         for (const [name, output] of Object.entries(got)) {
           const data = want[name];
-          if (!data) broken(ctx, law, `naive must give every output of the op, got no ${name}. Name outputs alike.`);
-          require(ctx, law, data.length === sizeOf(output.shape), () => `naive must give ${name} [${output.shape.join(', ')}], it gave ${data.length} numbers. [${note}]`);
-          agree(ctx, law, `${name} of the op and of naive`, await toHost(output), { data, shape: output.shape }, { tolerance, note });
+          if (!data)
+            broken(ctx, law, `naive must give every output of the op, got no ${name}. Name outputs alike.`);
+          require(ctx, law, data.length === sizeOf(output.shape), () =>
+            `naive must give ${name} [${output.shape.join(', ')}], it gave ${data.length} numbers. [${note}]`);
+          agree(
+            ctx,
+            law,
+            `${name} of the op and of naive`,
+            await toHost(output),
+            { data, shape: output.shape },
+            { tolerance, note },
+          );
         }
       }
       if (naive) {
         const params = await livelyParams(mixer, ctx);
         const x = hostRandom(550 + T).normal([B, T, width(mixer)]);
-        const byPath = Object.fromEntries(params.paths.map((path, i) => [path, params.leaves[i]!]));
+        const byPath = Object.fromEntries(params.paths.map((path, i) => [path, params.leaves[i]]));
         const y = await stageOf(mixer, place, params).forward(x);
-        agree(ctx, law, 'forward and the naive mixer', y, { data: naive(byPath, x), shape: x.shape }, { tolerance, note });
+        agree(
+          ctx,
+          law,
+          'forward and the naive mixer',
+          y,
+          { data: naive(byPath, x), shape: x.shape },
+          { tolerance, note },
+        );
       }
     }
   }

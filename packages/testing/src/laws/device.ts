@@ -33,8 +33,10 @@ export async function device(mixer: Mixer, ctx: LawContext): Promise<void> {
   const reads = own.counters.reads;
   const y = mixer.forward(stage.params, input);
   await y.realize();
-  require(ctx, law, oracle.device.counters.kernels === cpuKernels, () => `forward on ${own.name} must run there alone, ${oracle.device.counters.kernels - cpuKernels} kernels ran on the CPU.`);
-  require(ctx, law, own.counters.reads === reads, () => `forward on ${own.name} must read nothing back, it read ${own.counters.reads - reads} times.`);
+  require(ctx, law, oracle.device.counters.kernels === cpuKernels, () =>
+    `forward on ${own.name} must run there alone, ${oracle.device.counters.kernels - cpuKernels} kernels ran on the CPU.`);
+  require(ctx, law, own.counters.reads === reads, () =>
+    `forward on ${own.name} must read nothing back, it read ${own.counters.reads - reads} times.`);
   agree(ctx, law, `forward on ${own.name} and on the CPU`, await stage.forward(x), want, { tolerance });
 
   if (mixer.causal) {
@@ -43,10 +45,25 @@ export async function device(mixer: Mixer, ctx: LawContext): Promise<void> {
       const [, state] = await s.prefill(cut(x, 0, T - 2), s.start(2, T));
       return (await s.fold(cut(x, T - 2, T), state))[0];
     };
-    agree(ctx, law, `steps after prefill on ${own.name} and on the CPU`, await run(place), await run(oracle), { tolerance, from: T - 2 });
+    agree(
+      ctx,
+      law,
+      `steps after prefill on ${own.name} and on the CPU`,
+      await run(place),
+      await run(oracle),
+      { tolerance, from: T - 2 },
+    );
   }
   const target = await mixerLoss(mixer, mixer.causal ? 'prefill' : 'forward', oracle, T);
   const [, exact] = await gradientsOn(target, oracle);
   const [, got] = await gradientsOn(target, place);
-  checkEqual(ctx, law, `the gradients on ${own.name} and on the CPU`, target.names, got, exact, ctx.tolerances.gradientF32);
+  checkEqual(
+    ctx,
+    law,
+    `the gradients on ${own.name} and on the CPU`,
+    target.names,
+    got,
+    exact,
+    ctx.tolerances.gradientF32,
+  );
 }

@@ -1,5 +1,5 @@
 import { compile, disposeTree, logSoftmax, tensor, valueAndGrad } from '@seq/tensor';
-import type { Tensor, Tree } from '@seq/tensor';
+import type { Tensor } from '@seq/tensor';
 import type { Mixer } from '@seq/nn';
 import { hostRandom } from '../host.js';
 import type { HostRandom, Place } from '../host.js';
@@ -40,7 +40,7 @@ function nextSymbol(random: HostRandom, rows: number, lag: number): Task {
       ids[i] = all[j]!;
       if (t + 1 < lag) continue;
       targets[i] = all[j + 1]!;
-      truth[i] = conditional(all[j + 1 - lag]!);
+      truth[i] = conditional(all[j + 1 - lag]);
     }
   return { ids, targets, truth };
 }
@@ -57,7 +57,7 @@ function hiddenSymbol(random: HostRandom, rows: number, lag: number): Task {
       const i = b * T + t;
       shown[i] = hole;
       targets[i] = ids[i]!;
-      truth[i] = conditional(ids[i - lag]!, ids[i + lag]!);
+      truth[i] = conditional(ids[i - lag], ids[i + lag]);
     }
   return { ids: shown, targets, truth };
 }
@@ -80,13 +80,17 @@ export async function learn(subject: Mixer, ctx: LawContext): Promise<void> {
   const task = mixer.causal ? nextSymbol : hiddenSymbol;
   const random = hostRandom(1400);
   const test = task(hostRandom(1401), judged, lag);
-  const ints = (data: Int32Array): Tensor => tensor(data, { shape: [data.length / T, T], device: place.device });
+  const ints = (data: Int32Array): Tensor =>
+    tensor(data, { shape: [data.length / T, T], device: place.device });
   const scalar = (v: number): Tensor => tensor(Float32Array.of(v), { shape: [], device: place.device });
 
   const step = compile(
     (training: Training, ids: Tensor, targets: Tensor, rate: Tensor, correction: Tensor): Training => {
-      const [, grads] = valueAndGrad((model: Model) => loss(mixer, model, ids, targets), training.model as Model);
-      return adam(training, grads as Tree, rate, correction);
+      const [, grads] = valueAndGrad(
+        (model: Model) => loss(mixer, model, ids, targets),
+        training.model as Model,
+      );
+      return adam(training, grads, rate, correction);
     },
     { donate: [0], name: 'learn' },
   );
@@ -97,7 +101,12 @@ export async function learn(subject: Mixer, ctx: LawContext): Promise<void> {
     for (let i = 1; i <= steps; i++) {
       const { ids, targets } = task(random, B, lag);
       const rate = peak * Math.min(1, i / 20) * 0.5 * (1 + Math.cos((Math.PI * i) / steps));
-      const data = [ints(ids), ints(targets), scalar(rate / (1 - 0.9 ** i)), scalar(1 / (1 - 0.99 ** i))] as const;
+      const data = [
+        ints(ids),
+        ints(targets),
+        scalar(rate / (1 - 0.9 ** i)),
+        scalar(1 / (1 - 0.99 ** i)),
+      ] as const;
       training = step(training, ...data);
       disposeTree(data);
       if (i % checkEvery !== 0) continue;
@@ -109,7 +118,8 @@ export async function learn(subject: Mixer, ctx: LawContext): Promise<void> {
       if (best.nats <= ctx.tolerances.learn) break;
     }
     disposeTree(training);
-    require(ctx, law, best.nats <= ctx.tolerances.learn, () => `within ${steps} steps on a lag-${lag} source of entropy ${number(best.entropy)} nat the model must come within ${ctx.tolerances.learn} nat of it, the nearest it came is ${number(best.nats)} above. The mechanism may not carry what lies ${lag} positions back, or its gradient or its initial scale may keep it from learning.`);
+    require(ctx, law, best.nats <= ctx.tolerances.learn, () =>
+      `within ${steps} steps on a lag-${lag} source of entropy ${number(best.entropy)} nat the model must come within ${ctx.tolerances.learn} nat of it, the nearest it came is ${number(best.nats)} above. The mechanism may not carry what lies ${lag} positions back, or its gradient or its initial scale may keep it from learning.`);
   } finally {
     step.dispose();
     predict.dispose();
@@ -125,7 +135,7 @@ function above({ truth }: Task, logq: ArrayLike<number>): { nats: number; entrop
     if (!p) continue;
     n++;
     h += entropy(p);
-    p.forEach((q, v) => (nats -= q * logq[i * (symbols + 1) + v]!));
+    p.forEach((q, v) => (nats -= q * logq[i * (symbols + 1) + v]));
   }
   return { nats: (nats - h) / n, entropy: h / n };
 }

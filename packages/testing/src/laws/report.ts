@@ -24,8 +24,8 @@ const axisNames = ['b', 't', 'c', 'd', 'e'];
 /** `t=64 is a chunk border …`, or nothing. */
 function borderHint({ border }: LawContext, t: number): string {
   if (!border || t === 0 || t % border.size !== 0) return '';
-  const what = border.name === 'chunkSize' ? 'chunk' : border.name === 'windowSize' ? 'window' : 'kernel';
-  return ` t=${t} is a ${what} border (${border.name} ${border.size}): look at the carry.`;
+  const kinds: Record<string, string> = { chunkSize: 'chunk', windowSize: 'window', convWidth: 'kernel' };
+  return ` t=${t} is a ${kinds[border.name] ?? 'receptive field'} border (${border.name} ${border.size}): look at the carry.`;
 }
 
 /** What a comparison of sequences may differ by, and where its first position lies in the whole. */
@@ -55,16 +55,18 @@ export function agree(
 ): void {
   if (got.shape.join() !== want.shape.join())
     broken(ctx, law, `${what} differ in shape: [${got.shape.join(', ')}] and [${want.shape.join(', ')}].`);
+  const place = note ? ` [${note}]` : '';
+  if (got.data.some(Number.isNaN) && want.data.some(Number.isNaN))
+    broken(ctx, law, `${what} are both NaN somewhere.${place}`);
   const size = Math.max(magnitude(want.data), scale);
   // The floor lets rounding pass where the true value is zero.
   const difference = firstDifference(got, want, { abs: tolerance * Math.max(size, 1e-6) });
   if (!difference) return;
   const index = [...difference.index];
-  const t = index.length > 2 ? (index[1]! += from) : -1;
+  const t = index.length > 2 ? (index[1] += from) : -1;
   const names = index.length > 2 ? axisNames : axisNames.filter((n) => n !== 't');
   const where = index.map((i, axis) => `${names[axis] ?? `i${axis}`}=${i}`).join(', ');
   const hint = t >= 0 ? borderHint(ctx, t) : '';
-  const place = note ? ` [${note}]` : '';
   broken(
     ctx,
     law,
@@ -81,4 +83,20 @@ export function formTolerance({ tolerances }: LawContext, dtype: string): number
 /** Width C. */
 export function width(mixer: Mixer): number {
   return mixer.spec.dModel;
+}
+
+/** What a function throws; undefined when it returns. */
+export function thrown(f: () => unknown): unknown {
+  try {
+    f();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+/** A thrown value as messages show it. */
+export function described(error: unknown): string {
+  if (error === undefined) return 'nothing';
+  return error instanceof Error ? `${error.name}: ${error.message}` : JSON.stringify(error);
 }

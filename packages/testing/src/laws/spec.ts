@@ -6,7 +6,7 @@ import { hostRandom, treeToHost } from '../host.js';
 import type { HostTree, Place } from '../host.js';
 import { stageOf } from '../stage.js';
 import type { LawContext } from '../types.js';
-import { agree, broken, require, width } from './report.js';
+import { agree, described, require, thrown, width } from './report.js';
 
 const law = 'spec';
 
@@ -14,29 +14,37 @@ const law = 'spec';
 export async function spec(mixer: Mixer, ctx: LawContext): Promise<void> {
   const text = JSON.stringify(mixer.spec);
   const parsed = JSON.parse(text) as typeof mixer.spec;
-  require(ctx, law, same(parsed, mixer.spec), () => `the spec must survive JSON, it became ${text}. Hold numbers, strings, booleans, lists and objects only.`);
+  require(ctx, law, same(parsed, mixer.spec), () =>
+    `the spec must survive JSON, it became ${text}. Hold numbers, strings, booleans, lists and objects only.`);
   const { factory } = ctx;
   if (!factory) return;
   const rebuild = (kind: string): Mixer => fromSpec({ ...parsed, kind }, { [mixer.spec.kind]: factory });
   const twin = rebuild(mixer.spec.kind);
-  require(ctx, law, JSON.stringify(twin.spec) === text, () => `the mixer built from a spec must have that spec, it has ${JSON.stringify(twin.spec)} for ${text}. Keep every option in spec.options.`);
+  require(ctx, law, JSON.stringify(twin.spec) === text, () =>
+    `the mixer built from a spec must have that spec, it has ${JSON.stringify(twin.spec)} for ${text}. Keep every option in spec.options.`);
 
-  const place: Place = { device: ctx.device, dtype: ctx.on.dtypes[0]! };
-  const draw = (m: Mixer): Promise<HostTree> => treeToHost(m.init(key(5, { device: ctx.device }), place) as Tree);
+  const place: Place = { device: ctx.device, dtype: ctx.on.dtypes[0] };
+  const draw = (m: Mixer): Promise<HostTree> =>
+    treeToHost(m.init(key(5, { device: ctx.device }), place) as Tree);
   const [mine, its] = [await draw(mixer), await draw(twin)];
-  const shapes = (tree: HostTree): string => tree.paths.map((p, i) => `${p} [${tree.leaves[i]!.shape.join(', ')}]`).join('; ');
-  require(ctx, law, shapes(mine) === shapes(its), () => `the mixer built from the spec must have the same parameters, it has ${shapes(its)} for ${shapes(mine)}. Keep every option in spec.options.`);
+  const shapes = (tree: HostTree): string =>
+    tree.paths.map((p, i) => `${p} [${tree.leaves[i].shape.join(', ')}]`).join('; ');
+  require(ctx, law, shapes(mine) === shapes(its), () =>
+    `the mixer built from the spec must have the same parameters, it has ${shapes(its)} for ${shapes(mine)}. Keep every option in spec.options.`);
   const x = hostRandom(1100).normal([2, 7, width(mixer)]);
   const y = await stageOf(mixer, place, mine).forward(x);
-  agree(ctx, law, 'the mixer built from the spec and this one', await stageOf(twin, place, mine).forward(x), y, { tolerance: 0 });
+  agree(
+    ctx,
+    law,
+    'the mixer built from the spec and this one',
+    await stageOf(twin, place, mine).forward(x),
+    y,
+    { tolerance: 0 },
+  );
 
-  let error: unknown;
-  try {
-    rebuild('nobody/nothing');
-  } catch (e) {
-    error = e;
-  }
-  if (!SeqError.is(error, 'spec')) broken(ctx, law, `a kind that no factory makes must raise a SpecError, got ${String(error)}.`);
+  const error = thrown(() => rebuild('nobody/nothing'));
+  require(ctx, law, SeqError.is(error, 'spec'), () =>
+    `a kind that no factory makes must raise a SpecError, got ${described(error)}.`);
 }
 
 /** Deep equality of JSON values; anything else is unequal. */

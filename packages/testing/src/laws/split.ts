@@ -13,7 +13,7 @@ function divisions(T: number, size: number, next: () => number): number[][] {
   for (let border = size; border <= T; border += size)
     for (const k of [border - 1, border, border + 1]) if (k <= T) cuts.add(k);
   if (T <= 16) for (let k = 0; k <= T; k++) cuts.add(k);
-  while (cuts.size < 8) cuts.add(Math.floor(next() * (T + 1)));
+  while (cuts.size < Math.min(8, T + 1)) cuts.add(Math.floor(next() * (T + 1)));
   const pieces = [...cuts].sort((a, b) => a - b).map((k) => [k, T - k]);
   const repeat = (n: number): number[] => {
     const list = Array.from({ length: Math.floor(T / n) }, () => n);
@@ -55,9 +55,16 @@ export async function split(mixer: Mixer, ctx: LawContext): Promise<void> {
       }
       const pieces = lengths.length > 4 ? `pieces of ${lengths[0]}` : lengths.join(' + ');
       const note = `${dtype}, B=${B}, T=${T} cut into ${pieces}`;
-      agree(ctx, law, 'prefill of pieces and prefill of the whole', join(outputs), whole, { tolerance, note });
+      agree(ctx, law, 'prefill of pieces and prefill of the whole', join(outputs), whole, {
+        tolerance,
+        note,
+      });
       const [after] = await stage.fold(cut(x, T, T + tail), state);
-      agree(ctx, law, 'what follows from the state of pieces and of the whole', after, wholeTail, { tolerance, from: T, note });
+      agree(ctx, law, 'what follows from the state of pieces and of the whole', after, wholeTail, {
+        tolerance,
+        from: T,
+        note,
+      });
     }
   }
 }

@@ -61,10 +61,11 @@ const functions: Record<string, (o: Options) => Function> = {
     const alpha = o.number('alpha', 1);
     return onNegative((x) => elu(x.div(alpha)).mul(alpha));
   },
-  selu: () => (x) => onNegative((n) => elu(n).mul(1.6732632423543772848170429916717))(x).mul(1.0507009873554804934193349852946),
+  selu: () => (x) => onNegative((n) => elu(n).mul(1.6732632423543772))(x).mul(1.0507009873554805),
   gelu: (o) => {
     const kind = o.text('approximate', 'none');
-    if (kind !== 'none' && kind !== 'tanh') throw new Unsupported(`option approximate is "${kind}", known are none and tanh`);
+    if (kind !== 'none' && kind !== 'tanh')
+      throw new Unsupported(`option approximate is "${kind}", known are none and tanh`);
     return kind === 'tanh' ? geluTanh : gelu;
   },
   gelu_exact: () => gelu,
@@ -107,6 +108,6 @@ function named(name: string): string | undefined {
 export const activations: Adapter = (options, golden) => {
   const key = named(golden.case);
   if (!key) throw new Unsupported(`the function "${golden.case}" is not known`);
-  const f = functions[key]!(options);
+  const f = functions[key](options);
   return { outputs: (inputs) => ({ y: f(inputs('in.x')) }) };
 };

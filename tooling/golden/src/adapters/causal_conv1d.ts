@@ -6,7 +6,8 @@ import type { Adapter, Inputs } from '../adapter.js';
 
 /** causal_conv1d_ref and causal_conv1d_update_ref: activation null, silu or swish; bias; initial and final states. */
 export const causalConv1d: Adapter = (options) => {
-  const name = options.text('activation', null);
+  const text = options.text('activation', null);
+  const name = text === 'none' ? null : text;
   if (name !== null && name !== 'silu' && name !== 'swish')
     throw new Unsupported(`option activation is "${name}", known are null, silu and swish`);
   const activation = name === null ? {} : { activation: 'silu' as const };
@@ -18,7 +19,8 @@ export const causalConv1d: Adapter = (options) => {
     const weight = inputs('param.weight');
     if (!Number.isNaN(width) && weight.shape[1] !== width)
       throw new Unsupported(`option width=${width} does not fit the weight [${weight.shape.join(', ')}]`);
-    if (explicit && biased !== inputs.has('param.bias')) throw new Unsupported(`option bias=${biased} does not fit the parameters of the case`);
+    if (explicit && biased !== inputs.has('param.bias'))
+      throw new Unsupported(`option bias=${biased} does not fit the parameters of the case`);
     return { weight, ...(inputs.has('param.bias') ? { bias: inputs('param.bias') } : {}) };
   };
   return {
@@ -34,7 +36,7 @@ export const causalConv1d: Adapter = (options) => {
       const [B, D, T] = x.shape as [number, number, number];
       let state = inputs.has('in.initial_states')
         ? inputs('in.initial_states')
-        : shortConvState(B, D, params.weight.shape[1]!, { device: x.device, dtype: x.dtype });
+        : shortConvState(B, D, params.weight.shape[1], { device: x.device, dtype: x.dtype });
       const outputs = [];
       const states = [];
       for (let t = 0; t < T; t++) {

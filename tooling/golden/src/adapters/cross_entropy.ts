@@ -27,7 +27,9 @@ export const crossEntropyAdapter: Adapter = (options) => {
         throw new Unsupported(`option weight=${weighted} does not fit the inputs of the case`);
       if (target.dtype === 'i32')
         return { loss: crossEntropy(logits, target, { reduction, labelSmoothing, ignoreIndex, ...weight }) };
-      return { loss: fromProbabilities(logits, classesLast(target), { reduction, labelSmoothing, ...weight }) };
+      return {
+        loss: fromProbabilities(logits, classesLast(target), { reduction, labelSmoothing, ...weight }),
+      };
     },
   };
 };
@@ -36,9 +38,13 @@ export const crossEntropyAdapter: Adapter = (options) => {
 function fromProbabilities(
   logits: Tensor,
   target: Tensor,
-  { reduction, labelSmoothing: e, weight }: { reduction: 'mean' | 'sum' | 'none'; labelSmoothing: number; weight?: Tensor },
+  {
+    reduction,
+    labelSmoothing: e,
+    weight,
+  }: { reduction: 'mean' | 'sum' | 'none'; labelSmoothing: number; weight?: Tensor },
 ): Tensor {
-  const V = logits.shape[logits.ndim - 1]!;
+  const V = logits.shape[logits.ndim - 1];
   let each = logSoftmax(logits).mul(target.mul(1 - e).add(e / V));
   if (weight) each = each.mul(weight);
   const rows = each.sum(-1).neg();

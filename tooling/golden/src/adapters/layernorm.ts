@@ -16,7 +16,11 @@ export const layernorm: Adapter = (options) => {
       if (affine !== !!weight || (affine && biased) !== !!bias)
         throw new Unsupported(`affine=${affine} and bias=${biased} do not fit the parameters of the case`);
       const y = overLast(inputs('in.x'), axesOf(shape, weight), (x, flat) =>
-        layerNorm(x, { ...(weight ? { weight: flat(weight) } : {}), ...(bias ? { bias: flat(bias) } : {}) }, { eps }),
+        layerNorm(
+          x,
+          { ...(weight ? { weight: flat(weight) } : {}), ...(bias ? { bias: flat(bias) } : {}) },
+          { eps },
+        ),
       );
       return { y };
     },

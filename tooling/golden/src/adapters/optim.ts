@@ -13,7 +13,8 @@ function scheduleOf(o: Options, lr: number): (S: number) => Schedule {
     // CosineAnnealingLR down to a tenth of lr at the end of the run, unless the case says otherwise.
     const halfPeriod = o.number('T_max', NaN);
     const floor = o.number('eta_min', lr / 10);
-    return (S) => cosineAnnealing({ initial: lr, halfPeriod: Number.isNaN(halfPeriod) ? S : halfPeriod, floor });
+    return (S) =>
+      cosineAnnealing({ initial: lr, halfPeriod: Number.isNaN(halfPeriod) ? S : halfPeriod, floor });
   }
   throw new Unsupported(`option schedule is "${kind}", known are null, constant and cosine`);
 }
@@ -31,10 +32,11 @@ function optimizerOf(o: Options, kind: string | null): (lr: Schedule) => Optimiz
     };
     return (lr) => sgd({ ...settings, lr });
   }
-  if (kind !== 'Adam' && kind !== 'AdamW') throw new Unsupported(`option kind is ${JSON.stringify(kind)}, known are AdamW, Adam and SGD`);
+  if (kind !== 'Adam' && kind !== 'AdamW')
+    throw new Unsupported(`option kind is ${JSON.stringify(kind)}, known are AdamW, Adam and SGD`);
   const betas = o.numbers('betas', [0.9, 0.999]);
   const settings = {
-    betas: [betas[0]!, betas[1]!] as const,
+    betas: [betas[0], betas[1]] as const,
     eps: o.number('eps', 1e-8),
     weightDecay: o.number('weight_decay', kind === 'AdamW' ? 0.01 : 0),
     amsgrad: o.flag('amsgrad', false),
@@ -54,11 +56,12 @@ export const optim: Adapter = (options) => {
   const schedule = scheduleOf(options, lr);
   const norm = options.number('clip_grad_norm', 0);
   const largest = options.number('clip_grad_value', 0);
-  if (options.number('norm_type', 2) !== 2) throw new Unsupported('clip_grad_norm_ is known for norm_type 2 only');
+  if (options.number('norm_type', 2) !== 2)
+    throw new Unsupported('clip_grad_norm_ is known for norm_type 2 only');
   return {
     outputs(inputs) {
       const grads = inputs('in.grads');
-      const S = grads.shape[0]!;
+      const S = grads.shape[0];
       const rates = schedule(S);
       const optimizer = make(rates);
       let params: { p: Tensor } = { p: inputs('in.p0') };
@@ -80,7 +83,9 @@ export const optim: Adapter = (options) => {
         const slot = state[name] as { p: Tensor } | undefined;
         return slot ? [[torch, slot.p] as const] : [];
       });
-      const series = Object.entries(history).flatMap(([name, list]) => (list.length > 0 ? [[name, stack(list, 0)] as const] : []));
+      const series = Object.entries(history).flatMap(([name, list]) =>
+        list.length > 0 ? [[name, stack(list, 0)] as const] : [],
+      );
       return Object.fromEntries([...series, ...kept]);
     },
   };

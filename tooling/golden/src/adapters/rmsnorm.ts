@@ -11,9 +11,12 @@ export const rmsnorm: Adapter = (options) => {
   return {
     outputs(inputs) {
       const weight = optional(inputs, 'param.weight');
-      if (affine !== !!weight) throw new Unsupported(`affine=${affine} does not fit the parameters of the case`);
+      if (affine !== !!weight)
+        throw new Unsupported(`affine=${affine} does not fit the parameters of the case`);
       return {
-        y: overLast(inputs('in.x'), axesOf(shape, weight), (x, flat) => rmsNorm(x, weight ? { weight: flat(weight) } : {}, { eps })),
+        y: overLast(inputs('in.x'), axesOf(shape, weight), (x, flat) =>
+          rmsNorm(x, weight ? { weight: flat(weight) } : {}, { eps }),
+        ),
       };
     },
   };

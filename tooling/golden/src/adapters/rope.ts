@@ -11,7 +11,8 @@ import type { Adapter } from '../adapter.js';
 export const rope: Adapter = (options) => {
   const style = options.text('style', null);
   const interleaved = style?.startsWith('interleaved') ?? false;
-  if (style === null || !(interleaved || style.startsWith('half-split'))) throw new Unsupported(`option style is ${JSON.stringify(style)}, known are half-split and interleaved`);
+  if (style === null || !(interleaved || style.startsWith('half-split')))
+    throw new Unsupported(`option style is ${JSON.stringify(style)}, known are half-split and interleaved`);
   const base = options.number('theta', options.number('base', 10000));
   const offset = options.number('position_offset', 0);
   const part = options.number('rotary_pct', 1);
@@ -19,7 +20,7 @@ export const rope: Adapter = (options) => {
   return {
     outputs(inputs) {
       const q = inputs('in.q');
-      const D = q.shape[3]!;
+      const D = q.shape[3];
       const rotaryDim = dims || Math.floor(D * part);
       const o = {
         base,
@@ -36,7 +37,7 @@ export const rope: Adapter = (options) => {
 
 /** [T, R/2, 2] cosines and sines: what becomes of pairs (1, 0). */
 function table(q: Tensor, o: NonNullable<Parameters<typeof rotate>[1]> & { rotaryDim: number }): Tensor {
-  const T = q.shape[1]!;
+  const T = q.shape[1];
   const half = o.rotaryDim / 2;
   const like = { device: q.device, dtype: q.dtype };
   const [one, zero] = [ones([half], like), zeros([half], like)];

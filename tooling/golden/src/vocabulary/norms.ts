@@ -2,25 +2,30 @@ import { hostRandom } from '@seq/testing/golden';
 import type { Arrays, Recipe } from '../case-writer.js';
 
 /** Rows of n normalised elements, gain and shift by column. */
-function layerNorm({ 'in.x': x, 'param.weight': w, 'param.bias': b }: Arrays, n: number, eps: number): Arrays {
-  const y = new Float64Array(x!.data.length);
+function layerNorm(
+  { 'in.x': x, 'param.weight': w, 'param.bias': b }: Arrays,
+  n: number,
+  eps: number,
+): Arrays {
+  const y = new Float64Array(x.data.length);
   for (let r = 0; r < y.length; r += n) {
-    const row = x!.data.subarray(r, r + n);
+    const row = x.data.subarray(r, r + n);
     const mean = row.reduce((a, v) => a + v, 0) / n;
     const variance = row.reduce((a, v) => a + (v - mean) ** 2, 0) / n;
-    for (let i = 0; i < n; i++) y[r + i] = ((row[i]! - mean) / Math.sqrt(variance + eps)) * (w ? w.data[i]! : 1) + (b ? b.data[i]! : 0);
+    for (let i = 0; i < n; i++)
+      y[r + i] = ((row[i] - mean) / Math.sqrt(variance + eps)) * (w ? w.data[i] : 1) + (b ? b.data[i] : 0);
   }
-  return { 'out.y': { shape: x!.shape, data: y } };
+  return { 'out.y': { shape: x.shape, data: y } };
 }
 
 function rmsNorm({ 'in.x': x, 'param.weight': w }: Arrays, n: number, eps: number): Arrays {
-  const y = new Float64Array(x!.data.length);
+  const y = new Float64Array(x.data.length);
   for (let r = 0; r < y.length; r += n) {
-    const row = x!.data.subarray(r, r + n);
+    const row = x.data.subarray(r, r + n);
     const scale = 1 / Math.sqrt(row.reduce((a, v) => a + v * v, 0) / n + eps);
-    for (let i = 0; i < n; i++) y[r + i] = row[i]! * scale * (w ? w.data[i]! : 1);
+    for (let i = 0; i < n; i++) y[r + i] = row[i] * scale * (w ? w.data[i] : 1);
   }
-  return { 'out.y': { shape: x!.shape, data: y } };
+  return { 'out.y': { shape: x.shape, data: y } };
 }
 
 const random = hostRandom(10);
