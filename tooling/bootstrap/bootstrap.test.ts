@@ -18,7 +18,7 @@ function write(file: string, content: string | object): void {
 
 const passed = { status: 'passed', fullName: 'adds' };
 const failed = { status: 'failed', fullName: 'divides' };
-const skipped = { status: 'skipped', fullName: 'agreement [webgpu] (skipped: no WebGPU adapter)' };
+const skipped = { status: 'skipped', fullName: 'conformance(gru) webgpu no webgpu: this machine has none' };
 const report = (tests: object[], more: object = {}): object => ({
   success: !tests.includes(failed),
   testResults: [{ name: 'a.test.ts', status: 'passed', message: '', assertionResults: tests }],
@@ -184,7 +184,7 @@ describe('the sum of the tests', () => {
       [summarise('a', report([passed, skipped, { ...skipped, fullName: `other ${skipped.fullName}` }]))],
       0,
     ).lines;
-    expect(lines).toContain('skipped: no WebGPU adapter (2)');
+    expect(lines).toContain('skipped: no webgpu: this machine has none (2)');
   });
 
   test('reports are read per tested folder; old ones are cleared; a missing one fails', () => {

@@ -95,12 +95,12 @@ export function printSummary(reports, code, print = console.log) {
   return failed === 0 ? 0 : 1;
 }
 
-/** Skipped tests by their reason: the text after "skipped:" in their name, else the name. @param {Report[]} reports @returns {Map<string, string[]>} */
+/** Skipped tests by the reason at the end of their name (`… no webgpu: why`), else by their name. @param {Report[]} reports @returns {Map<string, string[]>} */
 function groupSkipped(reports) {
   const groups = new Map();
   for (const { name, skipped } of reports) {
     for (const test of skipped) {
-      const reason = /skipped: ([^)\]]+)/.exec(test)?.[1] ?? `${name}: ${test}`;
+      const reason = /\bno \w+: .+$/.exec(test)?.[0] ?? `${name}: ${test}`;
       groups.set(reason, [...(groups.get(reason) ?? []), test]);
     }
   }

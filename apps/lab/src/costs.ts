@@ -24,9 +24,9 @@ export function trainingPlan(
   return plan;
 }
 
-/** The plan of one generated character of one sequence after `past` others, the draw left out. */
-export function generationPlan(lm: LanguageModel, params: LanguageModelParams, past: number): Plan {
-  const state = lm.initState(1, { maxLength: past + 1 });
+/** The plan of one generated character of one sequence, the draw left out; a cache has `slots` of them, and all are read. */
+export function generationPlan(lm: LanguageModel, params: LanguageModelParams, slots: number): Plan {
+  const state = lm.initState(1, { maxLength: slots });
   const token = tensor(Int32Array.of(0));
   const plan = explain(
     (p: LanguageModelParams, t: Tensor, s: LanguageModelState) => lm.step(p, t, s),
@@ -38,14 +38,13 @@ export function generationPlan(lm: LanguageModel, params: LanguageModelParams, p
   return plan;
 }
 
-/** What a model costs under a recipe; `past` is how many characters a sequence holds while it generates. */
+/** What a model costs under a recipe. While it generates, a cache holds as many characters as a training sequence has. */
 export function measureCosts(
   lm: LanguageModel,
   recipe: Recipe,
   optimizer: Optimizer,
   training: LanguageTraining,
   data: Batches,
-  past: number,
 ): Costs {
   const plan = trainingPlan(lm, recipe, optimizer, training, data);
   return {
@@ -53,7 +52,7 @@ export function measureCosts(
     trainBytes: plan.peakBytes,
     trainFlops: plan.flops,
     trainMatmulFlops: plan.matmulFlops,
-    stateFloats: lm.cost({ B: 1, T: 1, form: 'step', past }).stateFloats,
-    stepFlops: generationPlan(lm, training.params, past).flops,
+    stateFloats: lm.cost({ B: 1, T: 1, form: 'step', past: recipe.length - 1 }).stateFloats,
+    stepFlops: generationPlan(lm, training.params, recipe.length).flops,
   };
 }

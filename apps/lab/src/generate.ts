@@ -12,6 +12,7 @@ import type { GenerateFlags } from './program.js';
 import { modelOf, recipeNames } from './recipes.js';
 import { requireDevice } from './run-command.js';
 import { latestRun, userFolder } from './runfolder.js';
+import { writeTokens } from './write.js';
 
 /** Prints what a trained model writes, as it is written; returns the exit code. */
 export async function generateCommand(name: string, flags: GenerateFlags): Promise<ExitCode> {
@@ -31,8 +32,9 @@ export async function generateCommand(name: string, flags: GenerateFlags): Promi
   try {
     process.stdout.write(flags.prompt);
     const draw = key(flags.seed);
-    const tokens = modelOf(spec).generate(training.params, prompt, {
-      maxNewTokens: flags.characters,
+    const tokens = writeTokens(modelOf(spec), training.params, prompt, {
+      count: flags.characters,
+      window: extra.recipe.length,
       temperature: flags.greedy ? 0 : flags.temperature,
       key: draw,
       signal: interrupts.stop,

@@ -15,9 +15,6 @@ import { userFolder } from './runfolder.js';
 import { columns, formatTable } from './table.js';
 import { optimizerOf } from './training.js';
 
-/** Characters in the state when the cost of a generated one is asked for. */
-const PAST = 400;
-
 /** Shows the parameters and the costs of a checkpoint or a recipe; returns the exit code. */
 export async function inspectCommand(name: string, flags: InspectFlags): Promise<ExitCode> {
   const file = resolve(userFolder(), name);
@@ -37,7 +34,7 @@ export async function inspectCommand(name: string, flags: InspectFlags): Promise
   const optimizer = optimizerOf(recipe, lm);
   const training = saved?.training ?? startTraining(lm, optimizer);
   const data = randomCrops(new Int32Array(recipe.length + 1), { B: recipe.batch, T: recipe.length });
-  const costs = measureCosts(lm, recipe, optimizer, training, data, PAST);
+  const costs = measureCosts(lm, recipe, optimizer, training, data);
   const parameters = treeEntries(training.params as unknown).map(([path, { shape, dtype, size }]) => ({
     path,
     shape,
@@ -51,7 +48,7 @@ export async function inspectCommand(name: string, flags: InspectFlags): Promise
     );
   } else {
     const { kernels, dispatches } = trainingPlan(lm, recipe, optimizer, training, data);
-    const written = generationPlan(lm, training.params, PAST);
+    const written = generationPlan(lm, training.params, recipe.length);
     const log = saved?.extra.log;
     const last = log?.curve.at(-1);
     const title = recipeNames.includes(recipe.name) ? `: ${recipeTitle(recipe.name)}` : '';
@@ -68,8 +65,8 @@ export async function inspectCommand(name: string, flags: InspectFlags): Promise
         ['  of these in matrix products', short(costs.trainMatmulFlops)],
         ['  per character', short(costs.trainFlops / (recipe.batch * recipe.length))],
         ['kernels of a training step', count(dispatches)],
-        [`state of a sequence of ${PAST} characters, floats`, count(costs.stateFloats)],
-        [`FLOPs of a generated character after ${PAST}`, short(costs.stepFlops)],
+        ['state of a sequence, floats', count(costs.stateFloats)],
+        ['FLOPs of a generated character', short(costs.stepFlops)],
         ['kernels of a generated character', count(written.dispatches)],
       ]),
       formatTable(

@@ -68,8 +68,8 @@ const blueprints: Readonly<Record<string, Blueprint>> = {
       norm: false,
       feedForward: false,
     }),
-    training: { batch: 32, length: 64, steps: 400, learningRate: 0.1, weightDecay: 0, clip: 1 },
-    seconds: 15,
+    training: { batch: 32, length: 64, steps: 300, learningRate: 0.1, weightDecay: 0, clip: 1 },
+    seconds: 11,
   },
   cnn: {
     title: 'causal convolutions, dilated 1, 2, 4, 8',
@@ -78,11 +78,11 @@ const blueprints: Readonly<Record<string, Blueprint>> = {
     model: ({ V, C, layers }) => ({
       vocabSize: V,
       dModel: C,
-      mixers: repeat(layers, () => cnn({ dModel: C, convWidth: 3, dilations: [1, 2, 4, 8] })),
+      mixers: repeat(layers, () => cnn({ dModel: C, convWidth: 2, dilations: [1, 2, 4, 8] })),
       feedForward: false,
     }),
     training: { batch: 8, length: 64, steps: 700, learningRate: 6e-3, weightDecay: 0.01, clip: 1 },
-    seconds: 60,
+    seconds: 40,
   },
   gru: {
     title: 'gated recurrent unit',
@@ -94,12 +94,12 @@ const blueprints: Readonly<Record<string, Blueprint>> = {
       mixers: repeat(layers, () => gru({ dModel: C })),
       feedForward: false,
     }),
-    training: { batch: 8, length: 64, steps: 700, learningRate: 8e-3, weightDecay: 0.01, clip: 1 },
-    seconds: 55,
+    training: { batch: 8, length: 64, steps: 600, learningRate: 8e-3, weightDecay: 0.01, clip: 1 },
+    seconds: 46,
   },
   lstm: {
     title: 'long short-term memory',
-    dModel: 96,
+    dModel: 80,
     layers: 1,
     model: ({ V, C, layers }) => ({
       vocabSize: V,
@@ -107,12 +107,12 @@ const blueprints: Readonly<Record<string, Blueprint>> = {
       mixers: repeat(layers, () => lstm({ dModel: C })),
       feedForward: false,
     }),
-    training: { batch: 8, length: 64, steps: 700, learningRate: 1e-2, weightDecay: 0.01, clip: 1 },
-    seconds: 65,
+    training: { batch: 8, length: 64, steps: 600, learningRate: 1e-2, weightDecay: 0.01, clip: 1 },
+    seconds: 45,
   },
   attention: {
     title: 'multi-head softmax attention with rotary positions',
-    dModel: 64,
+    dModel: 48,
     layers: 2,
     model: ({ V, C, layers }) => ({
       vocabSize: V,
@@ -120,8 +120,8 @@ const blueprints: Readonly<Record<string, Blueprint>> = {
       mixers: repeat(layers, () => attention({ dModel: C, numHeads: 4, rope: true })),
       feedForward: { hidden: 2 * C },
     }),
-    training: { batch: 8, length: 64, steps: 800, learningRate: 5e-3, weightDecay: 0.01, clip: 1 },
-    seconds: 115,
+    training: { batch: 8, length: 64, steps: 800, learningRate: 6e-3, weightDecay: 0.01, clip: 1 },
+    seconds: 80,
   },
 };
 

@@ -42,7 +42,7 @@ ${unknownNote(results)}
 
 <h2>What each model costs</h2>
 <p>Memory and FLOPs of a training step are read off the compiled plan: parameters, optimiser state, activations and gradients at their peak.
-The state is what one sequence carries from character to character while it generates.</p>
+The state is what one sequence carries from character to character while it generates; the cache of attention holds as many characters as it was trained on, and when it is full, writing goes on from its last half.</p>
 ${costTable(models, results)}
 
 <h2>What each model writes</h2>

@@ -29,7 +29,7 @@ export async function runCommand(
   const settings = resume ? readRun(folder) : newSettings(flags, names);
   if (resume) refuseChanges(command, flags, names, settings);
   else createRun(folder, settings);
-  const shown = relative(process.cwd(), folder) || '.';
+  const shown = shortPath(folder);
   const self = selfCommand();
   const interrupts = listenForInterrupts();
   try {
@@ -206,6 +206,12 @@ function repeatCommand(command: string, flags: RunFlags, names: readonly string[
   add('learning-rate', flags.learningRate);
   const base = baseCommand(command);
   return options.length === 0 ? base.replace(/ --$/, '') : `${base} ${options.join(' ')}`;
+}
+
+/** A path from the working folder when it lies inside, else the whole path. */
+function shortPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith('..') ? resolve(path) : short || '.';
 }
 
 /** A word of a command line: in quotes when a shell would split it. */

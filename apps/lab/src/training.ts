@@ -12,6 +12,7 @@ import type { Split } from './data.js';
 import { EXIT, LabError, inputError } from './errors.js';
 import { modelOf } from './recipes.js';
 import type { Recipe } from './recipes.js';
+import { stateGrows, writeTokens } from './write.js';
 import type { ModelResult, TrainingEvent, TrainingJob } from './types.js';
 
 /** Seconds between two checkpoints while a model trains. */
@@ -61,14 +62,7 @@ export async function trainModel(
     onEvent({ type: 'saved', step: training.step });
   };
   const data = randomCrops(split.train, { B: recipe.batch, T: recipe.length, seed: seed + 2 });
-  const costs = measureCosts(
-    lm,
-    recipe,
-    optimizer,
-    training,
-    data,
-    job.sample.prompt.length + job.sample.characters,
-  );
+  const costs = measureCosts(lm, recipe, optimizer, training, data);
   onEvent({ type: 'started', step: training.step, steps: recipe.steps, costs });
 
   try {
@@ -237,9 +231,7 @@ export async function validate(
   length: number,
   stop?: AbortSignal,
 ): Promise<number | undefined> {
-  const grows =
-    lm.cost({ B: 1, T: 1, form: 'step', past: 1 }).stateFloats !==
-    lm.cost({ B: 1, T: 1, form: 'step', past: 64 }).stateFloats;
+  const grows = stateGrows(lm);
   try {
     const { nats } = await evaluate(lm, params, tokens, {
       B: 16,
@@ -260,15 +252,17 @@ async function writeSample(
   lm: LanguageModel,
   params: LanguageModelParams,
   { vocabulary }: Split,
-  { sample, seed }: TrainingJob,
+  { recipe, sample, seed }: TrainingJob,
 ): Promise<string> {
   const draw = key(seed + 3);
   const tokens: number[] = [];
-  for await (const token of lm.generate(params, encode(vocabulary, sample.prompt), {
-    maxNewTokens: sample.characters,
+  const options = {
+    count: sample.characters,
+    window: recipe.length,
     temperature: sample.temperature,
     key: draw,
-  })) {
+  };
+  for await (const token of writeTokens(lm, params, encode(vocabulary, sample.prompt), options)) {
     tokens.push(token);
   }
   draw.dispose();

@@ -53,7 +53,7 @@ export interface Costs {
   readonly trainFlops: number;
   /** Of these, in matrix products. */
   readonly trainMatmulFlops: number;
-  /** Floats of the state that one sequence carries while it generates (attention: at the sample's length). */
+  /** Floats of the state that one sequence carries while it generates (a cache: when it is full). */
   readonly stateFloats: number;
   /** Floating point operations for one generated character of one sequence. */
   readonly stepFlops: number;

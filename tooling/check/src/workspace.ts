@@ -53,15 +53,15 @@ export function isRoom(workspace: Workspace): boolean {
 
 /** Paths from the root, with slashes, of a workspace's TypeScript sources. */
 export function sources(root: string, workspace: Workspace): string[] {
-  return globSync('{src/**/*,*}.{ts,mts,mjs}', { cwd: join(root, workspace.path) })
+  return globSync('{src/**/*,test/**/*,*}.{ts,mts,mjs}', { cwd: join(root, workspace.path) })
     .map((file) => `${workspace.path}/${file.split(sep).join('/')}`)
     .filter((file) => !file.endsWith('.d.ts') && !file.endsWith('.config.ts'))
     .sort();
 }
 
-/** Tests, benches and what only they use (a folder or file called `fixtures`, `testkit` or `bites`). */
+/** Tests, benches and what only they use (in a folder `test` or `bites`, in `fixtures` or `testkit`). */
 export function isTestFile(file: string): boolean {
-  return /\.(test|bench)\.ts$|[/\\](fixtures|testkit|bites)([/\\.]|$)/.test(file);
+  return /\.(test|bench)\.ts$|[/\\](test|fixtures|testkit|bites)([/\\.]|$)/.test(file);
 }
 
 /** A path from the root, with slashes. */

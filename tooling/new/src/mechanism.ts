@@ -29,7 +29,7 @@ export function newMechanism(root: string, place: string): string[] {
 
 function parsePlace(root: string, place: string): Place {
   const [room = '', name = '', ...rest] = place.split('/');
-  if (rest.length > 0 || !/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) {
+  if (room === '' || rest.length > 0 || !/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) {
     throw new UsageError(`expected ROOM/NAME with a name in lower case such as rnn/min-gru, got "${place}"`);
   }
   const rooms = roomsOf(root);
