@@ -95,7 +95,7 @@ function kindFindings(root: string, all: Workspace[]): string[] {
       if (!existsSync(file)) continue;
       const where = `${room.path}/src/${name}`;
       const kinds = new Set(
-        [...readFileSync(file, 'utf8').matchAll(/kind:\s*'([^']+)'/g)].map((match) => match[1] as string),
+        [...readFileSync(file, 'utf8').matchAll(/kind:\s*'([^']+)'/g)].map((match) => match[1]),
       );
       if (kinds.size !== 1)
         findings.push(

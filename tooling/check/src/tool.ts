@@ -16,10 +16,8 @@ export function run(
   env: Record<string, string> = {},
 ): Promise<ToolResult> {
   return new Promise((resolve) => {
-    const child = spawn(program, args, {
-      cwd,
-      env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0', ...env },
-    });
+    const { FORCE_COLOR: _, ...inherited } = process.env;
+    const child = spawn(program, args, { cwd, env: { ...inherited, NO_COLOR: '1', ...env } });
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => void (output += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => void (output += chunk.toString()));
@@ -65,7 +63,7 @@ export async function mapLimited<T, R>(
   const worker = async (): Promise<void> => {
     while (next < items.length) {
       const index = next++;
-      results[index] = await f(items[index] as T);
+      results[index] = await f(items[index]);
     }
   };
   await Promise.all(Array.from({ length: limit }, worker));

@@ -15,12 +15,12 @@ export function examplesOf(markdown: string): Example[] {
   const examples: Example[] = [];
   const lines = markdown.split('\n');
   for (let i = 0; i < lines.length; i++) {
-    const fence = /^(\s*)(```+)(.*)$/.exec(lines[i] as string);
+    const fence = /^(\s*)(```+)(.*)$/.exec(lines[i]);
     if (!fence) continue;
     const [, indent = '', ticks = '', info = ''] = fence;
     const start = i + 1;
     do i++;
-    while (i < lines.length && (lines[i] as string).trim() !== ticks);
+    while (i < lines.length && (lines[i]).trim() !== ticks);
     if (info.trim() !== 'ts') continue;
     const code = lines
       .slice(start, i)
@@ -29,7 +29,7 @@ export function examplesOf(markdown: string): Example[] {
     examples.push({
       line: start + 1,
       code,
-      prints: [...code.matchAll(/\/\/ → (.*)$/gm)].map((match) => (match[1] as string).trim()),
+      prints: [...code.matchAll(/\/\/ → (.*)$/gm)].map((match) => (match[1]).trim()),
     });
   }
   return examples;

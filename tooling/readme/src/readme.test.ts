@@ -61,7 +61,7 @@ describe('examples', () => {
 
   test('line numbers of the module are those of the README', () => {
     const [first] = examplesOf(markdown);
-    expect(moduleOf(first!).split('\n')[5]).toBe('const a = 1; // → not this');
+    expect(moduleOf(first).split('\n')[5]).toBe('const a = 1; // → not this');
   });
 
   test('promised prints must come in their order', () => {
