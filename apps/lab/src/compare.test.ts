@@ -28,6 +28,7 @@ const settings: RunSettings = {
   sample: { prompt: 'the ', characters: 8, temperature: 1 },
   validationShare: 0.1,
   created: '2026-11-22T00:00:00.000Z',
+  repeat: 'npm run demo',
 };
 
 type Ending = 'done' | 'stopped' | Error;
@@ -60,7 +61,6 @@ async function run(name: string, endings: Record<string, Ending>, o: Options = {
     },
     commands: {
       resume: 'lab --resume it',
-      repeat: 'lab again',
       generate: (model) => `lab generate ${model}`,
     },
     makeJob(job, cost, onEvent): Job<ModelResult> {

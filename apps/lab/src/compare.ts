@@ -36,10 +36,9 @@ export interface RunRequest {
   readonly display: DisplayKind;
   readonly output: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly interrupts: Interrupts;
-  /** The command lines that go on with this run, and that repeat it from the start. */
+  /** The command lines that go on with this run, and that let one of its models write. */
   readonly commands: {
     readonly resume: string;
-    readonly repeat: string;
     readonly generate: (name: string) => string;
   };
   /** Makes the job of a model; processes unless a test says otherwise. */
@@ -90,7 +89,7 @@ export async function executeRun(request: RunRequest): Promise<ExitCode> {
   const save = (now: RunResults): void => {
     mkdirSync(folder, { recursive: true });
     writeWhole(join(folder, 'results.json'), `${JSON.stringify(now, null, 2)}\n`);
-    writeWhole(join(folder, 'report.html'), renderReport(now, request.commands.repeat));
+    writeWhole(join(folder, 'report.html'), renderReport(now, settings.repeat));
   };
 
   const talks = request.display === 'live' || request.display === 'plain';

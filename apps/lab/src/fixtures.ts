@@ -52,6 +52,7 @@ export function exampleResults(): RunResults {
       sample: { prompt: 'The ', characters: 30, temperature: 0.8 },
       validationShare: 0.1,
       created: '2026-11-22T20:54:00.000Z',
+      repeat: 'npm run demo',
     },
     text: {
       title: 'Tom & <Jerry>',

@@ -155,7 +155,8 @@ describe('train, generate, eval', () => {
       ]),
     ).toBe(EXIT.ok);
     expect(out).toContain('gru');
-    expect(readFileSync(join(folder, 'one', 'report.html'), 'utf8')).toContain('</html>');
+    const report = readFileSync(join(folder, 'one', 'report.html'), 'utf8');
+    expect(report).toContain('--steps 3 --d-model 8 --batch 2 --length 16</code>');
     const results = JSON.parse(readFileSync(join(folder, 'one', 'results.json'), 'utf8')) as {
       models: { validation: number }[];
     };

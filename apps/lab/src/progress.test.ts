@@ -45,7 +45,7 @@ describe('progress without a terminal', () => {
       'begin',
       '  gru        starts',
       '  gru        step 10/40  loss 2.500  valid 2.600  8,123 char/s  0:31 left',
-      '  gru        reading the validation split',
+      '  gru        validating',
       '  gru        done, validation 2.110 nats/character',
       '  attention  no memory',
     ]);

@@ -84,8 +84,8 @@ export function applyOutcome(row: RowState, outcome: Outcome<ModelResult>): void
 const remarks: Record<Exclude<RowState['status'], 'training'>, string> = {
   waiting: 'waiting',
   starting: 'starting',
-  validation: 'reading the validation split',
-  sample: 'writing a sample',
+  validation: 'validating',
+  sample: 'sampling',
   done: 'done',
   stopped: 'saved',
   failed: 'failed',

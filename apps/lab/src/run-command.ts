@@ -26,7 +26,7 @@ export async function runCommand(
   requireDevice(flags.device);
   const resume = flags.resume !== undefined;
   const folder = resume ? resumedFolder(flags) : newFolder(flags);
-  const settings = resume ? readRun(folder) : newSettings(flags, names);
+  const settings = resume ? readRun(folder) : newSettings(command, flags, names);
   if (resume) refuseChanges(command, flags, names, settings);
   else createRun(folder, settings);
   const shown = shortPath(folder);
@@ -43,7 +43,6 @@ export async function runCommand(
       interrupts,
       commands: {
         resume: resumeCommand(command, names, shown),
-        repeat: repeatCommand(command, flags, names),
         generate: (name) =>
           `${self} generate ${quote(join(shown, `${name}.safetensors`))} --prompt "The whale"`,
       },
@@ -128,7 +127,7 @@ function refuseChanges(
   }
 }
 
-function newSettings(flags: RunFlags, names: readonly string[]): RunSettings {
+function newSettings(command: string, flags: RunFlags, names: readonly string[]): RunSettings {
   const source: TextSource =
     flags.text === undefined
       ? { kind: 'moby-dick' }
@@ -163,6 +162,7 @@ function newSettings(flags: RunFlags, names: readonly string[]): RunSettings {
     },
     validationShare,
     created: new Date().toISOString(),
+    repeat: repeatCommand(command, flags, names),
   };
 }
 

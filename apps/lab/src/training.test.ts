@@ -26,6 +26,7 @@ function job(name: string, out: string, changes: Partial<TrainingJob> = {}): Tra
     sample: { prompt: 'the ', characters: 12, temperature: 0.8 },
     validationShare: 0.1,
     created: '2026-11-22T00:00:00.000Z',
+    repeat: 'npm run demo',
     out: join(folder, out),
     resume: false,
     ...changes,

@@ -22,6 +22,8 @@ export interface RunSettings {
   readonly validationShare: number;
   /** ISO time at which the run was first started. */
   readonly created: string;
+  /** The command line of a new run with these settings. */
+  readonly repeat: string;
 }
 
 /** What a worker is asked to do: one model of a run. */

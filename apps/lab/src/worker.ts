@@ -39,6 +39,7 @@ async function train({ job }: Extract<ParentMessage, { type: 'train' }>): Promis
   if (process.connected) process.send?.(last, undefined, undefined, () => process.disconnect());
 }
 
+/** A parent that has just died shows as an error of the channel; `disconnect` follows. */
 function tell(message: WorkerMessage): void {
-  if (process.connected) process.send?.(message);
+  if (process.connected) process.send?.(message, undefined, undefined, () => {});
 }
