@@ -20,7 +20,7 @@ export function examplesOf(markdown: string): Example[] {
     const [, indent = '', ticks = '', info = ''] = fence;
     const start = i + 1;
     do i++;
-    while (i < lines.length && (lines[i]).trim() !== ticks);
+    while (i < lines.length && lines[i].trim() !== ticks);
     if (info.trim() !== 'ts') continue;
     const code = lines
       .slice(start, i)
@@ -29,7 +29,7 @@ export function examplesOf(markdown: string): Example[] {
     examples.push({
       line: start + 1,
       code,
-      prints: [...code.matchAll(/\/\/ → (.*)$/gm)].map((match) => (match[1]).trim()),
+      prints: [...code.matchAll(/\/\/ → (.*)$/gm)].map((match) => match[1].trim()),
     });
   }
   return examples;
