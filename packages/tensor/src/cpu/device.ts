@@ -1,3 +1,4 @@
+import { announceCopy } from '../announce.js';
 import type { Device, DeviceCounters, DeviceMemory } from '../device.js';
 import type { Aval, DType, TypedArray } from '../engine/dtype.js';
 import { bytesPerElement, sizeOf, typedView } from '../engine/dtype.js';
@@ -335,5 +336,6 @@ class CpuExecutable implements Executable {
 
 /** A CPU device of one's own; most code uses the shared one, `cpu()`. */
 export function createCpu(options: CpuOptions = {}): CpuDevice {
+  announceCopy();
   return new CpuDevice(options);
 }
