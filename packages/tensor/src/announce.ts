@@ -9,7 +9,7 @@ let done = false;
  */
 export function announceCopy(
   place: string = import.meta.url,
-  scope: Record<symbol, unknown> = globalThis as never,
+  scope: Record<symbol, unknown> = globalThis,
   warn: (message: string) => void = (message) => {
     // oxlint-disable-next-line no-console -- there is nobody else to tell, and nothing has failed yet
     console.warn(message);
@@ -21,7 +21,7 @@ export function announceCopy(
   if (other === undefined) scope[mark] = place;
   else if (other !== place) {
     warn(
-      `@seq/tensor: two copies are loaded, ${String(other)} and ${place}. Tensors of one are strangers to the other. ` +
+      `@seq/tensor: two copies are loaded, ${typeof other === 'string' ? other : 'one of another version'} and ${place}. Tensors of one are strangers to the other. ` +
         'Make it a peerDependency where you publish, and look with `npm ls @seq/tensor`.',
     );
   }
