@@ -51,6 +51,8 @@ export interface Device {
   enqueue(node: Node): void;
   /** Runs what was gathered. */
   flush(): void;
+  /** True when any operation may fail after it was recorded, so that all keep the line that recorded them. */
+  readonly keepsSites: boolean;
   /** True when the device looks for NaN and infinity after every kernel. */
   readonly checkNumerics: boolean;
   /** True when ops with a reference run as that composite: for tests of kernels and gradient rules. */

@@ -46,6 +46,7 @@ export class CpuDevice implements Device {
   readonly kind = 'cpu';
   readonly name: string;
   readonly checkNumerics: boolean;
+  readonly keepsSites: boolean;
   readonly referencesOnly: boolean;
   readonly poison: boolean;
   readonly counters: DeviceCounters = {
@@ -75,6 +76,7 @@ export class CpuDevice implements Device {
   }: CpuOptions = {}) {
     this.name = name;
     this.checkNumerics = checkNumerics;
+    this.keepsSites = checkNumerics;
     this.referencesOnly = references;
     this.poison = poison;
     this.#origins = trackLeaks ? new Map() : null;

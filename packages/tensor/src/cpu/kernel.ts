@@ -24,7 +24,7 @@ export function runKernel(
   try {
     op.cpu!(call);
   } catch (error) {
-    if (SeqError.is(error) && node !== null && !error.message.includes('Recorded at')) {
+    if (SeqError.is(error) && node?.site && !error.message.includes('Recorded at')) {
       error.message += ` Recorded at ${siteOf(node)}${atStep(context)}.`;
     }
     throw error;

@@ -50,7 +50,7 @@ export function applyOn<A>(
   let outputs: Value[];
   if (layout !== undefined) {
     outputs = [viewOf(values[0].storage, layout)];
-    if (trace !== null) trace.nodes.push(makeNode(op, attrs, values, outputs, true));
+    if (trace !== null) trace.nodes.push(makeNode(op, attrs, values, outputs, true, false));
   } else {
     const composite = op.reference !== undefined && (device.referencesOnly || !device.supports(op, values));
     if (op.reference !== undefined && (composite || op.vjp === undefined)) {
@@ -72,7 +72,9 @@ export function applyOn<A>(
       );
     }
     outputs = avals.map((a) => newValue(device, a, trace));
-    const n = makeNode(op, attrs, values, outputs, false);
+    // A stack costs more than a small operation: it is kept for plans, which are recorded once, and for what may fail.
+    const keepSite = trace !== null || device.keepsSites || op.throws === true;
+    const n = makeNode(op, attrs, values, outputs, false, keepSite);
     for (const v of outputs) v.storage.producer = n;
     if (trace !== null) trace.nodes.push(n);
     else device.enqueue(n);
@@ -86,15 +88,16 @@ export function apply1<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tenso
   return apply(op, inputs, attrs) as Tensor;
 }
 
-/** A recorded operation, stamped with the place of the call. */
+/** A recorded operation, stamped with the place of the call where that may be asked for. */
 export function makeNode(
   op: Op,
   attrs: unknown,
   inputs: readonly Value[],
   outputs: readonly Value[],
   isView: boolean,
+  keepSite: boolean,
 ): Node {
-  return { op, attrs, inputs, outputs, isView, site: here(), dead: false, done: false };
+  return { op, attrs, inputs, outputs, isView, site: keepSite ? here() : null, dead: false, done: false };
 }
 
 /** The stack at this moment, formatted only when somebody reads it. */

@@ -67,6 +67,8 @@ export interface Op<A = any> {
    * at i): an input for output 0, or a pair [output, input].
    */
   readonly inplace?: readonly (number | readonly [output: number, input: number])[];
+  /** True when a kernel may throw on what the data holds; its message then names the line that recorded it. */
+  readonly throws?: boolean;
   /** Bytes of scratch memory that `cpu` wants. */
   scratch?(inputs: readonly Aval[], attrs: A): number;
   reference?(inputs: readonly Tensor[], attrs: A): Tensor | readonly Tensor[];

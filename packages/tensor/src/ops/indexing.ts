@@ -28,6 +28,7 @@ interface AxisAttrs {
 /** Slices of x picked by index: x [P, N, Q], indices [I] → [P, I, Q]. */
 export const gatherOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
   name: 'gather',
+  throws: true,
   infer([x, idx], { axis }) {
     checkIndices('gather', idx);
     return { shape: [...x.shape.slice(0, axis), ...idx.shape, ...x.shape.slice(axis + 1)], dtype: x.dtype };
@@ -55,6 +56,7 @@ export const gatherOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
 /** x with updates added at indexed slices, in the order of the updates. */
 export const scatterAddOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
   name: 'scatterAdd',
+  throws: true,
   inplace: [0],
   infer([x, idx, u], { axis }) {
     checkIndices('scatterAdd', idx);
@@ -95,6 +97,7 @@ export const scatterAddOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
 /** One element per index along an axis: o[p, i, q] = x[p, indices[p, i, q], q]. */
 export const takeAlongOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
   name: 'takeAlong',
+  throws: true,
   infer([x, idx], { axis }) {
     checkIndices('takeAlong', idx);
     if (idx.shape.length !== x.shape.length || idx.shape.some((d, i) => i !== axis && d !== x.shape[i])) {
@@ -120,6 +123,7 @@ export const takeAlongOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
 /** x with one update added per index along an axis. */
 export const addAlongOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
   name: 'addAlong',
+  throws: true,
   inplace: [0],
   infer: ([x, idx]) => {
     checkIndices('addAlong', idx);
@@ -162,6 +166,7 @@ function walkAlong(
 /** 1 at each index along a new last axis, 0 elsewhere. */
 export const oneHotOp: Op<{ readonly n: number; readonly dtype: DType }> = defineOp({
   name: 'oneHot',
+  throws: true,
   infer([idx], { n, dtype }) {
     checkIndices('oneHot', idx);
     return { shape: [...idx.shape, n], dtype };
@@ -223,6 +228,7 @@ function eachWindow(
 /** `size` elements of an axis from a start that is data. */
 export const sliceAtOp: Op<WindowAttrs> = defineOp<WindowAttrs>({
   name: 'sliceAt',
+  throws: true,
   infer([x, start], { axis, size }) {
     checkStart('sliceAt', x, start, axis);
     return { shape: x.shape.map((d, i) => (i === axis ? size : d)), dtype: x.dtype };
@@ -243,6 +249,7 @@ export const sliceAtOp: Op<WindowAttrs> = defineOp<WindowAttrs>({
 /** x with an update written into an axis at a start that is data; in place when nobody else reads x. */
 export const updateAtOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
   name: 'updateAt',
+  throws: true,
   inplace: [0],
   infer([x, update, start], { axis }) {
     checkStart('updateAt', x, start, axis);

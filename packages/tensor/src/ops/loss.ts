@@ -59,6 +59,7 @@ function rowMax(x: ArrayLike<number>, at: number, n: number): number {
 /** Losses of rows of logits [N, V] under targets [N] and, optionally, class weights [V]. */
 export const crossEntropyOp: Op<LossAttrs> = defineOp<LossAttrs>({
   name: 'crossEntropy',
+  throws: true,
   infer: ([logits, targets], { reduction }) => ({
     shape: reduction === 'none' ? targets.shape : [],
     dtype: logits.dtype,
@@ -117,6 +118,7 @@ export const crossEntropyOp: Op<LossAttrs> = defineOp<LossAttrs>({
 /** Gradient by the logits from logits [N, V], targets [N], the cotangent of the loss and class weights [V]. */
 export const crossEntropyGradOp: Op<LossAttrs> = defineOp<LossAttrs>({
   name: 'crossEntropyGrad',
+  throws: true,
   inplace: [0],
   infer: ([logits]) => ({ shape: logits.shape, dtype: logits.dtype }),
   cpu({ inputs: [logits, targets, g, weight], outputs: [out], attrs }) {
