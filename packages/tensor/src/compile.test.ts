@@ -140,6 +140,20 @@ describe('compile', () => {
     expect(await list(f(x, s.tensor([1, 0], { dtype: 'i32', device })))).toEqual([3, 3]);
   });
 
+  test('plain values make plans of their own, functions are refused', async () => {
+    const device = s.createCpu();
+    const f = s.compile((x: s.Tensor, o: { power: number; label?: string }) => x.pow(o.power), {
+      name: 'raise',
+    });
+    const x = s.tensor([3], { device });
+    for (const power of [1, 2, Infinity, 2]) expect(await list(f(x, { power }))).toEqual([3 ** power]);
+    expect(device.counters.plans).toBe(3);
+    const g = s.compile((x: s.Tensor, h: (v: s.Tensor) => s.Tensor) => h(x), { name: 'apply' });
+    expect(() => g(x, s.exp)).toThrow(
+      'apply: arguments must be tensors and plain values, got a function at "1". Close over it instead.',
+    );
+  });
+
   test('closures are held; under a gradient the function is simply called', async () => {
     const w = sample([3]);
     const f = s.compile((x: s.Tensor) => x.mul(w).sum());

@@ -68,7 +68,7 @@ export function compile<A extends readonly unknown[], R>(
     }
     const device = deviceOf(name, args);
     if (!devices.has(device)) devices.set(device, devices.size);
-    const id = `${devices.get(device)}|${signature(args)}`;
+    const id = `${devices.get(device)}|${signature(name, args)}`;
     let entry = entries.get(id);
     if (entry === undefined) {
       const traced = withoutTapes(() => trace(device, f, args));
@@ -173,12 +173,18 @@ function deviceOf(name: string, args: readonly unknown[]): Device {
 }
 
 /** Structure, shapes, element types and plain values of arguments. */
-function signature(args: readonly unknown[]): string {
-  return JSON.stringify(
-    treeMap((t) => `\u0000${t.dtype}:${t.shape.join(',')}`, args),
-    (_, v: unknown) =>
-      v === undefined ? '\u0000undefined' : typeof v === 'number' && !Number.isFinite(v) ? `\u0000${v}` : v,
-  );
+function signature(name: string, args: readonly unknown[]): string {
+  const shapes = treeMap((t) => `\u0000${t.dtype}:${t.shape.join(',')}`, args);
+  return JSON.stringify(shapes, (path, v: unknown) => {
+    if (v === undefined) return '\u0000undefined';
+    if (typeof v === 'number' && !Number.isFinite(v)) return `\u0000${v}`;
+    if (typeof v === 'function' || typeof v === 'symbol' || typeof v === 'bigint') {
+      throw new OptionError(
+        `${name}: arguments must be tensors and plain values, got a ${typeof v}${path === '' ? '' : ` at "${path}"`}. Close over it instead.`,
+      );
+    }
+    return v;
+  });
 }
 
 /**
