@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { commands } from './commands.mjs';
+import { commands, filters } from './commands.mjs';
 import { clearReports, printSummary, readReports, summarise, testedFolders } from './report.mjs';
 import { findOnPath, isInstalled, lockfileHash, pinnedPnpm, readStamp, root, run } from './setup.mjs';
 
@@ -34,6 +34,16 @@ describe('root', () => {
       expect(scripts[name], name).toBe(`node tooling/bootstrap/run.mjs ${name}`);
       expect(commands[name], name).toBeTypeOf('function');
     }
+  });
+
+  test('packages may be named in several ways', () => {
+    expect(filters(['rnn', '@seq/rnn', 'packages/rnn/', './apps/lab', 'seq-lab'])).toEqual([
+      '--filter=@seq/rnn',
+      '--filter=@seq/rnn',
+      '--filter=./packages/rnn',
+      '--filter=./apps/lab',
+      '--filter=seq-lab',
+    ]);
   });
 
   test('pnpm is pinned to one exact version', () => {

@@ -48,8 +48,14 @@ function typescript(file, args) {
 const turbo = (args) => node([programFile('turbo'), 'run', '--no-update-notifier', ...args]);
 /** @param {string[]} args */
 const vitest = (args) => node([programFile('vitest'), ...args]);
-/** @param {string[]} packages */
-const filters = (packages) => packages.map((name) => `--filter=${name}`);
+/** Packages as people name them: `rnn`, `packages/rnn`, `@seq/rnn`, `seq-lab`. @param {string[]} packages @returns {string[]} */
+export const filters = (packages) =>
+  packages.map((name) => {
+    if (name.startsWith('@') || name === 'seq-lab') return `--filter=${name}`;
+    return name.includes('/')
+      ? `--filter=./${name.replace(/^\.\//, '').replace(/\/$/, '')}`
+      : `--filter=@seq/${name}`;
+  });
 
 /** @type {Record<string, Command>} */
 export const commands = {

@@ -99,12 +99,9 @@ export function hostNode(path = process.env['PATH'] ?? '') {
 /** The environment in which tools run: tool Node, local programs and pnpm come first. @returns {NodeJS.ProcessEnv} */
 export function toolEnvironment() {
   const folders = [dirname(toolNode().path), join(root, 'node_modules', '.bin'), readStamp()?.pnpm ?? ''];
-  const shared = join(root, '..', 'shared');
   return {
     ...process.env,
     PATH: [...folders, process.env['PATH'] ?? ''].filter((folder) => folder !== '').join(delimiter),
-    // Named explicitly, so that cached test results with and without these data are kept apart.
-    ...(process.env['SEQ_SHARED'] === undefined && existsSync(shared) ? { SEQ_SHARED: shared } : {}),
     SEQ_HOST_NODE: hostNode(),
     TURBO_TELEMETRY_DISABLED: '1',
     DO_NOT_TRACK: '1',

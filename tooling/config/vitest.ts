@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import { defineConfig } from 'vitest/config';
 
 /** WGSL files are text, WASM files bytes, as in the build. */
@@ -16,6 +17,29 @@ const assets = {
   },
 };
 
+/**
+ * A bench is bundled into one module: Vitest reaches every import through a getter, and in a kernel's inner loop that
+ * would be most of what is measured.
+ */
+const bundledBenches = {
+  name: 'seq-bundled-benches',
+  enforce: 'pre' as const,
+  async load(id: string): Promise<string | null> {
+    if (!id.endsWith('.bench.ts')) return null;
+    const result = await build({
+      entryPoints: [id],
+      bundle: true,
+      write: false,
+      format: 'esm',
+      platform: 'node',
+      target: 'es2022',
+      external: ['vitest'],
+      loader: { '.wgsl': 'text', '.wasm': 'binary' },
+    });
+    return result.outputFiles[0]?.text ?? null;
+  },
+};
+
 const slow = process.env['SEQ_SLOW'] === '1';
 const kind = slow ? 'slow.test' : 'test';
 
@@ -26,12 +50,14 @@ const inPackage =
 
 /** One configuration for the whole repository; tests run on the sources. */
 export default defineConfig({
-  plugins: [assets],
+  plugins: [assets, bundledBenches],
   test: {
     include: [`{packages,apps}/*/src/**/*.${kind}.ts`, `tooling/*/{,src/**/}*.${kind}.ts`],
     exclude: ['**/node_modules/**', '**/dist/**', ...(slow ? [] : ['**/*.slow.test.ts'])],
     benchmark: { include: ['{packages,apps,tooling}/*/src/**/*.bench.ts'] },
     pool: 'forks',
+    // Benches have the machine to themselves.
+    fileParallelism: !process.argv.includes('bench'),
     passWithNoTests: inPackage,
     testTimeout: slow ? 600_000 : 30_000,
     reporters: inPackage

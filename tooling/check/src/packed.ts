@@ -83,16 +83,16 @@ export async function cleanProject(root: string): Promise<string[]> {
     if (installed.code !== 0) return [`npm install of the packed packages failed:\n${installed.output}`];
     // Vitest is a peer of the laws; the project borrows the repository's.
     symlinkSync(join(root, 'node_modules', 'vitest'), join(project, 'node_modules', 'vitest'));
-    return [...(await importAll(project, packed)), ...(await typecheckAll(root, project, packed))];
+    const all = packed.map((item) => item.workspace);
+    return [...(await importAll(project, all)), ...(await typecheckAll(root, project, all))];
   } finally {
     rmSync(project, { recursive: true, force: true });
   }
 }
 
-async function importAll(project: string, packed: Packed[]): Promise<string[]> {
-  const entries = packed
-    .filter(({ workspace }) => !needsVitest(workspace))
-    .flatMap(({ workspace }) => entryPoints(workspace));
+/** Imports every entry point of the packages that are installed in a project. */
+export async function importAll(project: string, all: readonly Workspace[]): Promise<string[]> {
+  const entries = all.filter((workspace) => !needsVitest(workspace)).flatMap(entryPoints);
   const lines = entries.map(
     (entry) =>
       `if (Object.keys(await import('${entry}')).length === 0) throw new Error('${entry} exports nothing');`,
@@ -103,7 +103,12 @@ async function importAll(project: string, packed: Packed[]): Promise<string[]> {
   return results.flatMap(finding);
 }
 
-async function typecheckAll(root: string, project: string, packed: Packed[]): Promise<string[]> {
+/** Type-checks every entry point of the packages that are installed in a project. */
+export async function typecheckAll(
+  root: string,
+  project: string,
+  all: readonly Workspace[],
+): Promise<string[]> {
   const options = {
     strict: true,
     noEmit: true,
@@ -112,12 +117,11 @@ async function typecheckAll(root: string, project: string, packed: Packed[]): Pr
     module: 'nodenext',
     types: [],
   };
-  const consumer = (workspaces: Workspace[]): string =>
+  const consumer = (workspaces: readonly Workspace[]): string =>
     workspaces
       .flatMap(entryPoints)
       .map((entry, index) => `import * as e${index} from '${entry}';\nvoid e${index};\n`)
       .join('');
-  const all = packed.map((item) => item.workspace);
   write(project, 'strict/use.ts', consumer(all.filter((workspace) => !needsVitest(workspace))));
   write(
     project,
