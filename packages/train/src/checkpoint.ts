@@ -10,6 +10,7 @@ import type { Device, Tensor, Tree } from '@seq/tensor';
 import { crc32 } from './crc32.js';
 import { checkFits, checkSpec } from './fits.js';
 import { fromSkeleton, toSkeleton } from './skeleton.js';
+import type { Progress } from './training.js';
 
 /** What a checkpoint holds: all that is needed to go on bit for bit. A `Training` fits, with `keys: { key }`. */
 export interface Checkpoint<P = Tree, O = Tree, S = Tree> {
@@ -21,6 +22,8 @@ export interface Checkpoint<P = Tree, O = Tree, S = Tree> {
   readonly stream?: S | null;
   /** Keys by name: tree of [2] u32. */
   readonly keys?: Tree;
+  /** What validations have found so far. */
+  readonly progress?: Progress | null;
   /** What the model is: `lm.spec`. JSON. */
   readonly spec: unknown;
   /** Anything else that is JSON: the vocabulary, options, the best loss so far. */
@@ -44,12 +47,12 @@ const again = 'The file is damaged: use another one.';
  * Writes a checkpoint as a safetensors file; any safetensors reader can list and read its tensors.
  *
  * Tensors are named by their paths (`params.blocks.0.mixer.…`, `optState.m.…`). The metadata holds the kind of file, step,
- * spec, extra, the structure of the trees, and a CRC-32 over everything.
+ * spec, extra, progress, the structure of the trees, and a CRC-32 over everything.
  *
  * @throws FormatError  trees with values that are neither tensors nor JSON
  */
 export async function encodeCheckpoint(checkpoint: Checkpoint): Promise<Uint8Array<ArrayBuffer>> {
-  const { step, spec, extra = null } = checkpoint;
+  const { step, spec, extra = null, progress = null } = checkpoint;
   if (!Number.isInteger(step) || step < 0)
     throw new FormatError(
       `encodeCheckpoint: step must be an integer ≥ 0, got ${step}. Count the steps done.`,
@@ -63,6 +66,7 @@ export async function encodeCheckpoint(checkpoint: Checkpoint): Promise<Uint8Arr
     step: String(step),
     spec: json('spec', spec),
     extra: json('extra', extra),
+    progress: json('progress', progress),
     structure: JSON.stringify(structure),
   };
   const plain = await saveTensors(tensors, metadata);
@@ -95,6 +99,7 @@ export function decodeCheckpoint<P = Tree, O = Tree, S = Tree>(
   const saved = {
     spec: parse('spec', metadata['spec']),
     extra: parse('extra', metadata['extra']),
+    progress: progressOf(metadata['progress']),
     structure: parse('structure', metadata['structure']),
     step: Number(metadata['step']),
   };
@@ -112,13 +117,29 @@ export function decodeCheckpoint<P = Tree, O = Tree, S = Tree>(
     for (const name of ['params', 'optState', 'stream'] as const) {
       if (like[name] !== undefined) checkFits('decodeCheckpoint', name, made[name], like[name]);
     }
-    return { ...made, step: saved.step, spec: saved.spec, extra: saved.extra } as unknown as Required<
+    const { step, progress, extra: more } = saved;
+    return { ...made, step, progress, spec: saved.spec, extra: more } as unknown as Required<
       Checkpoint<P, O, S>
     >;
   } catch (error) {
     disposeTree(loaded);
     throw error;
   }
+}
+
+/** Null in files from before validations were recorded. */
+function progressOf(text: string | undefined): Progress | null {
+  if (text === undefined) return null;
+  const value = parse('progress', text) as Progress | null;
+  if (value === null) return null;
+  const { step, best, bestStep, stale } = value;
+  const numbers = best === null ? [step, stale] : [step, stale, best, bestStep];
+  if (!numbers.every(Number.isFinite) || (best === null) !== (bestStep === null)) {
+    throw new FormatError(
+      `decodeCheckpoint: progress must hold step, best, bestStep and stale, got ${text.slice(0, 60)}. ${again}`,
+    );
+  }
+  return { step, best, bestStep, stale };
 }
 
 /** CRC-32 of everything a file says, wherever in the file it stands; the metadata field of the checksum itself left out. */

@@ -1,6 +1,6 @@
 import { OptionError, tensor } from '@seq/tensor';
 import { describe, expect, test } from 'vitest';
-import { constant, cosine, cosineAnnealing, tabulated } from './schedules.js';
+import { constant, cosine, cosineAnnealing, linear, tabulated, wsd } from './schedules.js';
 import type { Schedule } from './schedules.js';
 
 const schedules: [string, Schedule, number][] = [
@@ -8,6 +8,10 @@ const schedules: [string, Schedule, number][] = [
   ['constant with warm-up', constant(0.3, { warmup: 4 }), 10],
   ['cosine', cosine({ peak: 0.2, total: 8, floor: 0.02 }), 12],
   ['cosine with warm-up', cosine({ peak: 0.2, total: 9, warmup: 3 }), 12],
+  ['linear', linear({ peak: 0.2, total: 8, floor: 0.02 }), 12],
+  ['linear with warm-up', linear({ peak: 0.2, total: 9, warmup: 3 }), 12],
+  ['wsd', wsd({ peak: 0.2, total: 9, decay: 3, floor: 0.02 }), 12],
+  ['wsd with warm-up', wsd({ peak: 0.2, total: 12, warmup: 3, decay: 4 }), 15],
   ['cosineAnnealing', cosineAnnealing({ initial: 1, halfPeriod: 5, floor: 0.1 }), 23],
   ['tabulated', tabulated((t) => 1 / (1 + t), { total: 6 }), 9],
 ];
@@ -36,6 +40,18 @@ describe('schedules', () => {
     expect([0, 1, 2, 3].map((t) => constant(8, { warmup: 2 }).at(t))).toEqual([4, 8, 8, 8]);
   });
 
+  test('linear falls in equal steps; wsd keeps its plateau', () => {
+    const points = (s: Schedule, steps: number): number[] =>
+      Array.from({ length: steps }, (_, t) => Number(s.at(t).toFixed(12)));
+    expect(points(linear({ peak: 8, total: 6, warmup: 2, floor: 4 }), 8)).toEqual([4, 8, 8, 7, 6, 5, 4, 4]);
+    expect(points(linear({ peak: 1, total: 4 }), 6)).toEqual([1, 0.75, 0.5, 0.25, 0, 0]);
+    const options = { peak: 8, warmup: 2, decay: 4, floor: 4 };
+    expect(points(wsd({ ...options, total: 9 }), 11)).toEqual([4, 8, 8, 8, 8, 8, 7, 6, 5, 4, 4]);
+    expect(points(wsd({ ...options, total: 6 }), 7)).toEqual([4, 8, 8, 7, 6, 5, 4]);
+    const long = wsd({ ...options, total: 1000 });
+    expect(points(long, 6)).toEqual(points(wsd({ ...options, total: 9 }), 6));
+  });
+
   test('cosineAnnealing comes back, tabulated holds its last value', () => {
     const s = cosineAnnealing({ initial: 1, halfPeriod: 5, floor: 0.1 });
     expect(s.at(5)).toBeCloseTo(0.1, 12);
@@ -49,6 +65,11 @@ describe('schedules', () => {
       [() => constant(1, { warmup: 1.5 }), /warmup must be an integer ≥ 0, got 1.5/],
       [() => cosine({ peak: 1, total: 10, warmup: 10 }), /total 10 and warmup 10/],
       [() => cosine({ peak: 1, total: 10, floor: 2 }), /floor must not exceed peak, got 2 and 1/],
+      [() => linear({ peak: 1, total: 3, warmup: 4 }), /linear: total counts .* total 3 and warmup 4/],
+      [() => linear({ peak: NaN, total: 3 }), /linear: peak must be a finite number ≥ 0, got NaN/],
+      [() => linear({ peak: 1, total: 3, floor: 2 }), /linear: floor must not exceed peak, got 2 and 1/],
+      [() => wsd({ peak: 1, total: 10, decay: 0 }), /wsd: decay must be an integer ≥ 1, got 0/],
+      [() => wsd({ peak: 1, total: 10, warmup: 5, decay: 6 }), /total 10, warmup 5 and decay 6/],
       [() => cosineAnnealing({ initial: 1, halfPeriod: 0 }), /halfPeriod must be an integer ≥ 1/],
       [() => tabulated((t) => 1 - t, { total: 3 }), /f\(2\) must be a finite number ≥ 0, got -1/],
     ];

@@ -63,19 +63,8 @@ export interface CosineOptions {
  * @see Loshchilov, Hutter 2017, arXiv:1608.03983, eq. (5)
  */
 export function cosine({ peak, total, warmup = 0, floor = 0 }: CosineOptions): Schedule {
-  rate('cosine', 'peak', peak);
-  rate('cosine', 'floor', floor);
-  count('cosine', 'warmup', warmup, 0);
-  count('cosine', 'total', total, 1);
-  if (floor > peak)
-    throw new OptionError(
-      `cosine: floor must not exceed peak, got ${floor} and ${peak}. Exchange them or lower the floor.`,
-    );
-  if (total <= warmup) {
-    throw new OptionError(
-      `cosine: total counts the warm-up and must exceed it, got total ${total} and warmup ${warmup}. Raise total or lower warmup.`,
-    );
-  }
+  peakAndFloor('cosine', peak, floor);
+  warmupAndTotal('cosine', warmup, total);
   const length = total - warmup;
   return {
     at: (step) => {
@@ -90,6 +79,83 @@ export function cosine({ peak, total, warmup = 0, floor = 0 }: CosineOptions): S
         .add(1)
         .mul((peak - floor) / 2)
         .add(floor);
+      if (warmup === 0) return falling;
+      return where(lt(step, warmup), t.add(1).mul(peak / warmup), falling);
+    },
+  };
+}
+
+/** Options of `linear`. */
+export interface LinearOptions {
+  /** Learning rate after the warm-up. */
+  readonly peak: number;
+  /** Updates in all, warm-up included; later ones stay at `floor`. */
+  readonly total: number;
+  /** Updates over which the rate rises from peak/warmup to peak. */
+  readonly warmup?: number;
+  /** Learning rate at the end. */
+  readonly floor?: number;
+}
+
+/**
+ * Linear warm-up, then a straight line down.
+ *
+ *   lr_t = peak · (t + 1) / warmup                                            t < warmup
+ *   lr_t = peak − (peak − floor) · (t − warmup) / (total − warmup)            until total
+ *   lr_t = floor                                                              from total on
+ *
+ * @throws OptionError  rates that are negative or infinite, floor > peak, counts that are no integers, total ≤ warmup
+ * @see Vaswani et al. 2017, arXiv:1706.03762, eq. (3) for the warm-up; Devlin et al. 2019, arXiv:1810.04805, appendix A.2
+ */
+export function linear({ peak, total, warmup = 0, floor = 0 }: LinearOptions): Schedule {
+  peakAndFloor('linear', peak, floor);
+  warmupAndTotal('linear', warmup, total);
+  return trapezoid(peak, floor, warmup, warmup, total);
+}
+
+/** Options of `wsd`. */
+export interface WsdOptions extends LinearOptions {
+  /** Updates of the descent at the end, of `total`. */
+  readonly decay: number;
+}
+
+/**
+ * Warm-up, stable, decay: a straight line up, a plateau, a straight line down.
+ *
+ *   lr_t = peak · (t + 1) / warmup                                            t < warmup
+ *   lr_t = peak                                                               t < total − decay
+ *   lr_t = peak − (peak − floor) · (t − (total − decay)) / decay              until total
+ *   lr_t = floor                                                              from total on
+ *
+ * The plateau does not depend on `total`: a run can be prolonged from a checkpoint made before the descent.
+ *
+ * @throws OptionError  rates that are negative or infinite, floor > peak, counts that are no integers, decay < 1,
+ *                      warmup + decay > total
+ * @see Hu et al. 2024, arXiv:2404.06395, eq. (1); the straight descent: Hägele et al. 2024, arXiv:2405.18392, section 3
+ */
+export function wsd({ peak, total, decay, warmup = 0, floor = 0 }: WsdOptions): Schedule {
+  peakAndFloor('wsd', peak, floor);
+  warmupAndTotal('wsd', warmup, total);
+  count('wsd', 'decay', decay, 1);
+  if (warmup + decay > total) {
+    throw new OptionError(
+      `wsd: total counts warm-up and decay and must hold both, got total ${total}, warmup ${warmup} and decay ${decay}. Raise total or lower one of them.`,
+    );
+  }
+  return trapezoid(peak, floor, warmup, total - decay, total);
+}
+
+/** Up until `warmup`, level until `turn`, down until `total`, then level. */
+function trapezoid(peak: number, floor: number, warmup: number, turn: number, total: number): Schedule {
+  return {
+    at: (step) => {
+      if (step < warmup) return (peak * (step + 1)) / warmup;
+      return peak - (peak - floor) * Math.min(Math.max((step - turn) / (total - turn), 0), 1);
+    },
+    on: (step, dtype) => {
+      const t = cast(step, dtype);
+      const done = clip(t.sub(turn).div(total - turn), 0, 1);
+      const falling = done.mul(floor - peak).add(peak);
       if (warmup === 0) return falling;
       return where(lt(step, warmup), t.add(1).mul(peak / warmup), falling);
     },
@@ -149,6 +215,25 @@ export function tabulated(f: (step: number) => number, { total }: { total: numbe
       return gather(table, minimum(step, total - 1), 0);
     },
   };
+}
+
+function peakAndFloor(where_: string, peak: number, floor: number): void {
+  rate(where_, 'peak', peak);
+  rate(where_, 'floor', floor);
+  if (floor > peak)
+    throw new OptionError(
+      `${where_}: floor must not exceed peak, got ${floor} and ${peak}. Exchange them or lower the floor.`,
+    );
+}
+
+function warmupAndTotal(where_: string, warmup: number, total: number): void {
+  count(where_, 'warmup', warmup, 0);
+  count(where_, 'total', total, 1);
+  if (total <= warmup) {
+    throw new OptionError(
+      `${where_}: total counts the warm-up and must exceed it, got total ${total} and warmup ${warmup}. Raise total or lower warmup.`,
+    );
+  }
 }
 
 function rate(where_: string, name: string, value: number): void {

@@ -1,6 +1,7 @@
 import type { RunOptions, StateOptions } from '@seq/nn';
-import { compile, foldIn, isFinite as finite, OptionError, valueAndGrad } from '@seq/tensor';
+import { compile, foldIn, isFinite as finite, OptionError } from '@seq/tensor';
 import type { Compiled, Key, Tensor } from '@seq/tensor';
+import { checkParts, lossAndGrads } from './accumulate.js';
 import { clipFactor, globalNorm } from './clip.js';
 import type { Optimizer, OptimizerState } from './optimizer.js';
 
@@ -22,6 +23,12 @@ export interface TrainStepOptions {
   readonly clip?: number | false;
   /** A step whose gradients are not all finite leaves parameters and optimiser as they were. Default true. */
   readonly skipNonFinite?: boolean;
+  /**
+   * Parts that a batch is cut into by rows; their gradients are averaged before the one update, and activations are
+   * held for one part at a time. Equal to the whole batch where every target counts and nothing is drawn (dropout
+   * draws apart for each part). Default 1; must divide B.
+   */
+  readonly microBatches?: number;
   /** Bytes the plan may need at most; a larger one is refused before it runs. */
   readonly memoryBudget?: number;
 }
@@ -62,14 +69,16 @@ export type CarriedTrainStep<P, S> = Compiled<
 /**
  * Compiles a training step for batches that stand for themselves.
  *
- * @throws OptionError  clip ≤ 0
+ * @throws OptionError  clip ≤ 0, microBatches no integer ≥ 1
+ * @throws ShapeError   when called with rows that microBatches does not divide
  */
 export function trainStep<P>(
   model: Trainable<P>,
   optimizer: Optimizer,
-  { memoryBudget, ...o }: TrainStepOptions = {},
+  { memoryBudget, microBatches = 1, ...o }: TrainStepOptions = {},
 ): TrainStep<P> {
   checkClip(o);
+  checkParts('trainStep', microBatches);
   return compile(
     (
       params: P,
@@ -78,7 +87,12 @@ export function trainStep<P>(
       inputs: StepInputs = {},
     ): [P, OptimizerState, StepMetrics] => {
       const key = keyOf(inputs, optState);
-      const [loss, grads] = valueAndGrad((p: P) => model.loss(p, tokens, { key }), params);
+      const [loss, , grads] = lossAndGrads(
+        (p: P, rows: Tensor, none: null, own): [Tensor, null] => [model.loss(p, rows, { key: own }), none],
+        params,
+        { tokens, state: null, key },
+        microBatches,
+      );
       return update(optimizer, params, grads, optState, loss, inputs, o);
     },
     { donate: [0, 1], name: 'trainStep', memoryBudget },
@@ -89,14 +103,16 @@ export function trainStep<P>(
  * Compiles a training step for streams: truncated backpropagation through time. Gradients end at the
  * incoming state.
  *
- * @throws OptionError  clip ≤ 0
+ * @throws OptionError  clip ≤ 0, microBatches no integer ≥ 1
+ * @throws ShapeError   when called with rows that microBatches does not divide
  */
 export function carriedTrainStep<P, S>(
   model: CarriedTrainable<P, S>,
   optimizer: Optimizer,
-  { memoryBudget, ...o }: TrainStepOptions = {},
+  { memoryBudget, microBatches = 1, ...o }: TrainStepOptions = {},
 ): CarriedTrainStep<P, S> {
   checkClip(o);
+  checkParts('trainStep', microBatches);
   return compile(
     (
       params: P,
@@ -106,9 +122,11 @@ export function carriedTrainStep<P, S>(
       inputs: StepInputs = {},
     ): [P, OptimizerState, S, StepMetrics] => {
       const key = keyOf(inputs, optState);
-      const [[loss, next], grads] = valueAndGrad(
-        (p: P) => model.lossWithState(p, tokens, state, { key }),
+      const [loss, next, grads] = lossAndGrads(
+        (p: P, rows: Tensor, from: S, own) => model.lossWithState(p, rows, from, { key: own }),
         params,
+        { tokens, state, key },
+        microBatches,
       );
       const [p, s, metrics] = update(optimizer, params, grads, optState, loss, inputs, o);
       return [p, s, next, metrics];

@@ -1,11 +1,12 @@
 import { disposeTree, IndexError, OptionError, treeLeaves } from '@seq/tensor';
+import { checkParts } from './accumulate.js';
 import { breathe } from './breathe.js';
 import type { Batches } from './data.js';
 import { stateGrows } from './evaluate.js';
 import type { Optimizer } from './optimizer.js';
 import { carriedTrainStep, trainStep } from './step.js';
 import type { StepMetrics, TrainStepOptions } from './step.js';
-import type { Model, Training } from './training.js';
+import type { Model, Progress, Training } from './training.js';
 
 /** What one step did. */
 export interface StepEvent {
@@ -26,6 +27,21 @@ export interface StepEvent {
   readonly seconds: number;
 }
 
+/** How a run is validated, and when it is given up. */
+export interface ValidationOptions {
+  /**
+   * Loss on text that is not trained on, such as `(await evaluate(lm, training.params, ids)).nats`; called between
+   * two steps with the number of steps done. A loss that is no number is no improvement.
+   */
+  readonly loss: (step: number) => number | Promise<number>;
+  /** Called after each step whose number is a multiple of it. */
+  readonly every: number;
+  /** Validations without improvement, one after the other, after which the run ends. Default Infinity: never. */
+  readonly patience?: number;
+  /** By how much a loss must be below the best to count as an improvement, ≥ 0. Default 0: any amount. */
+  readonly minDelta?: number;
+}
+
 /** Options of `train`. */
 export interface TrainOptions extends TrainStepOptions {
   readonly data: Batches;
@@ -34,14 +50,18 @@ export interface TrainOptions extends TrainStepOptions {
   readonly steps: number;
   /** Called after every step; awaited. */
   readonly onStep?: (event: StepEvent) => void | Promise<void>;
+  /** Measures on the way, and early stopping. */
+  readonly validation?: ValidationOptions;
   /** Ends the run after the step in progress. */
   readonly signal?: AbortSignal;
 }
 
 /** How a run ended. */
 export interface TrainResult {
-  /** False when the signal ended it. */
+  /** False when the signal or a lack of improvement ended it. */
   readonly finished: boolean;
+  /** Present when patience ran out: nothing is restored, `training` is as the last step left it. */
+  readonly stopped?: Progress;
   /** Steps done in all. */
   readonly step: number;
   /** Loss of the last step; NaN when none was done. */
@@ -54,13 +74,19 @@ export interface TrainResult {
  * Batch n of `data` feeds step n, so the same training goes on the same way whether or not it was
  * interrupted. `training` is brought up to date after every whole step.
  *
- * @throws OptionError  a count that is no integer, streams for a model whose state grows
+ * With `validation.patience` a run ends early once that many validations in a row were no better than the best one.
+ * The parameters are then those of the last step, not the best ones: save a copy or a checkpoint in `validation.loss`
+ * to have those. `training.progress` counts, checkpoints carry it, and a run that has ended so does no further step
+ * until it is set to null.
+ *
+ * @throws OptionError  a count that is no integer, streams for a model whose state grows, microBatches that do not divide B,
+ *                      validation options out of range
  * @throws IndexError   tokens that the model does not know
  */
 export async function train<P, S>(
   model: Model<P, S>,
   training: Training<P, S>,
-  { data, optimizer, steps, onStep, signal, ...stepOptions }: TrainOptions,
+  { data, optimizer, steps, onStep, signal, validation, ...stepOptions }: TrainOptions,
 ): Promise<TrainResult> {
   if (!Number.isInteger(steps) || steps < 0)
     throw new OptionError(`train: steps must be an integer ≥ 0, got ${steps}. It is the step to reach.`);
@@ -74,6 +100,8 @@ export async function train<P, S>(
       "train: streams need a state of constant size, this model's grows with every token (a cache). Use randomCrops.",
     );
   }
+  if (validation) checkValidation(validation);
+  checkParts('train', stepOptions.microBatches ?? 1, data.B);
   const stepper = makeStepper(model, optimizer, data, stepOptions);
   try {
     return await run(stepper.advance, training, {
@@ -81,6 +109,7 @@ export async function train<P, S>(
       steps,
       onStep,
       signal,
+      validation,
       skips: stepOptions.skipNonFinite !== false,
     });
   } finally {
@@ -88,19 +117,26 @@ export async function train<P, S>(
   }
 }
 
-interface RunOptions extends Pick<TrainOptions, 'data' | 'steps' | 'onStep' | 'signal'> {
+interface RunOptions extends Pick<TrainOptions, 'data' | 'steps' | 'onStep' | 'signal' | 'validation'> {
   readonly skips: boolean;
 }
 
 async function run<P, S>(
   advance: (training: Training<P, S>) => StepMetrics,
   training: Training<P, S>,
-  { data, steps, onStep, signal, skips }: RunOptions,
+  { data, steps, onStep, signal, validation, skips }: RunOptions,
 ): Promise<TrainResult> {
   let loss = NaN;
   let tokens = 0;
   let seconds = 0;
-  while (training.step < steps) {
+  for (;;) {
+    if (validation) {
+      if (isDue(training, validation)) await validate(training, validation);
+      const { progress } = training;
+      if (progress && progress.stale >= (validation.patience ?? Infinity))
+        return { finished: false, step: training.step, loss, stopped: progress };
+    }
+    if (training.step >= steps) break;
     await breathe();
     if (signal?.aborted) return { finished: false, step: training.step, loss };
     const began = performance.now();
@@ -123,6 +159,39 @@ async function run<P, S>(
     });
   }
   return { finished: true, step: training.step, loss };
+}
+
+/** True after a step that is to be validated and was not yet: a run that was interrupted between the two catches up. */
+function isDue<P, S>({ step, progress }: Training<P, S>, { every }: ValidationOptions): boolean {
+  return step > 0 && step % every === 0 && progress?.step !== step;
+}
+
+async function validate<P, S>(
+  training: Training<P, S>,
+  { loss, minDelta = 0 }: ValidationOptions,
+): Promise<void> {
+  const { step } = training;
+  const found = await loss(step);
+  const { best = null, bestStep = null, stale = 0 } = training.progress ?? {};
+  const better = Number.isFinite(found) && (best === null || found < best - minDelta);
+  training.progress = better
+    ? { step, best: found, bestStep: step, stale: 0 }
+    : { step, best, bestStep, stale: stale + 1 };
+}
+
+function checkValidation({ every, patience = Infinity, minDelta = 0 }: ValidationOptions): void {
+  if (!Number.isInteger(every) || every < 1)
+    throw new OptionError(
+      `train: validation.every must be an integer ≥ 1, got ${every}. It counts steps between two validations.`,
+    );
+  if (patience !== Infinity && (!Number.isInteger(patience) || patience < 1))
+    throw new OptionError(
+      `train: validation.patience must be an integer ≥ 1, got ${patience}. It counts validations without improvement; leave it out never to stop.`,
+    );
+  if (!(minDelta >= 0 && minDelta < Infinity))
+    throw new OptionError(
+      `train: validation.minDelta must be a finite number ≥ 0, got ${minDelta}. It is a difference of losses; 0 is usual.`,
+    );
 }
 
 /** One step of the kind that the batches ask for; brings `training` up to date when it is complete. */

@@ -5,6 +5,17 @@ import { checkFits, checkSpec } from './fits.js';
 import type { Optimizer, OptimizerState } from './optimizer.js';
 import type { CarriedTrainable } from './step.js';
 
+/** What the validations of a run have found. JSON. */
+export interface Progress {
+  /** Step after which the last validation was. */
+  readonly step: number;
+  /** Lowest validation loss and the step it belongs to; null while none was a number. */
+  readonly best: number | null;
+  readonly bestStep: number | null;
+  /** Validations since then that found no improvement. */
+  readonly stale: number;
+}
+
 /**
  * All that a run of training consists of between two steps; what a checkpoint holds.
  *
@@ -19,6 +30,8 @@ export interface Training<P, S> {
   stream: S | null;
   /** Randomness of dropout for the whole run. */
   key: Key;
+  /** What validations have found; null before the first, and to count patience anew. */
+  progress?: Progress | null;
 }
 
 /** What `train` asks of a model. */
@@ -42,23 +55,26 @@ export function startTraining<P, S>(
   optimizer: Optimizer,
   { seed = 0, device, dtype }: StartOptions = {},
 ): Training<P, S> {
-  const params = model.init(makeKey(seed, { device }), { device, dtype });
-  return {
-    params,
-    optState: optimizer.init(params),
-    step: 0,
-    stream: null,
-    key: makeKey(seed + 1, { device }),
-  };
+  return scope(() => {
+    const params = model.init(makeKey(seed, { device }), { device, dtype });
+    return {
+      params,
+      optState: optimizer.init(params),
+      step: 0,
+      stream: null,
+      key: makeKey(seed + 1, { device }),
+      progress: null,
+    };
+  });
 }
 
 /** What goes into a checkpoint of a run: give it to `saveCheckpoint` or `encodeCheckpoint`. */
 export function checkpointOf<P, S>(
   model: Model<P, S>,
-  { params, optState, step, stream, key }: Training<P, S>,
+  { params, optState, step, stream, key, progress = null }: Training<P, S>,
   extra: unknown = null,
 ): Checkpoint<P, OptimizerState, S> {
-  return { params, optState, step, stream, keys: { key }, spec: model.spec, extra };
+  return { params, optState, step, stream, keys: { key }, progress, spec: model.spec, extra };
 }
 
 /**
@@ -87,6 +103,6 @@ export function resumeTraining<P, S>(
       "resumeTraining: the checkpoint must hold keys.key, the run's randomness, got none. Save with checkpointOf.",
     );
   }
-  const { params, optState, step, stream } = saved as Checkpoint<P, OptimizerState, S>;
-  return { params, optState: optState as OptimizerState, step, stream: stream ?? null, key };
+  const { params, optState, step, stream, progress = null } = saved as Checkpoint<P, OptimizerState, S>;
+  return { params, optState: optState as OptimizerState, step, stream: stream ?? null, key, progress };
 }
