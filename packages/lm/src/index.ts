@@ -1,7 +1,7 @@
 export { languageModel, languageModelFromSpec } from './model.js';
-export { sample } from './sample.js';
+export { repetitionPenalty, sample } from './sample.js';
 export type { FeedForwardOptions, LanguageModelOptions, ResolvedOptions } from './options.js';
-export type { GenerateOptions } from './generate.js';
+export type { GenerateOptions, ScoredToken } from './generate.js';
 export type { SampleOptions } from './sample.js';
 export type {
   BlockParams,

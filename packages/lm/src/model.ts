@@ -1,9 +1,12 @@
 import { decayMask, dropout, embedding, fromSpec, linear } from '@seq/nn';
 import type { CausalMixer, MixerFactory, RunOptions, StateOptions } from '@seq/nn';
 import {
+  arange,
+  clip,
   crossEntropy,
   eq,
   foldIn,
+  gather,
   neg,
   oneHot,
   scope,
@@ -16,7 +19,7 @@ import {
 import type { Key, Tensor, Tree } from '@seq/tensor';
 import { checkTokens } from './check.js';
 import { modelCost } from './cost.js';
-import { generator } from './generate.js';
+import { generation } from './generate.js';
 import { initParams } from './init.js';
 import { applyFeedForward, applyNorm } from './layers.js';
 import { resolveOptions } from './options.js';
@@ -129,7 +132,7 @@ export function languageModel(options: LanguageModelOptions): LanguageModel {
       scope(() => {
         checkTokens('lm.prefill', tokens, 2, lastOnly ? 1 : 0);
         const [x, next] = carried('lm.prefill', params, tokens, state, o, 'prefill');
-        return [head(params, lastOnly ? x.at(-1, 1) : x), next];
+        return [head(params, lastOnly ? lastOf(x, o.lengths) : x), next];
       }),
 
     step: (params, token, state, o = {}) =>
@@ -159,10 +162,12 @@ export function languageModel(options: LanguageModelOptions): LanguageModel {
         return neg(crossEntropy(logits, slice(tokens, 1, 1), { reduction: 'none' }));
       }),
 
-    generate: (params, prompt, o) => generate(params, prompt, o),
+    generate: (params, prompt, o) => texts.generate(params, prompt, o),
+    generateWithScores: (params, prompt, o) => texts.generateWithScores(params, prompt, o),
+    generateBatch: (params, prompts, o) => texts.generateBatch(params, prompts, o),
     cost: (at) => modelCost(resolved, mixers, at),
   };
-  const generate = generator(model);
+  const texts = generation(model);
   return model;
 }
 
@@ -193,6 +198,14 @@ export function languageModelFromSpec(
       `languageModelFromSpec: the saved options are refused: ${why} Use the version that wrote them, or mend the options.`,
     );
   }
+}
+
+/** Each row's last position that counts. [B, T, C] → [B, C] */
+function lastOf(x: Tensor, lengths: Tensor | undefined): Tensor {
+  if (!lengths) return x.at(-1, 1);
+  const [B, T, C] = x.shape;
+  const first = arange(0, B * T, T, { dtype: 'i32', device: x.device });
+  return gather(x.reshape([B * T, C]), clip(lengths.sub(1), 0, T - 1).add(first));
 }
 
 /** Tokens `[B, T+1]` as inputs and targets `[B, T]`, and what is left of the options. */

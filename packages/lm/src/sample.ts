@@ -3,6 +3,7 @@ import {
   categorical,
   cumsum,
   cast,
+  gt,
   lt,
   OptionError,
   softmax,
@@ -54,6 +55,36 @@ export function sample(
   }
   const rank = categorical(key, kept);
   return cast(takeAlong(ids, rank.expandDims(-1), -1).squeeze(-1), 'i32');
+}
+
+/**
+ * Makes tokens that have occurred less likely.
+ *
+ *   x_v ← x_v / θ  where x_v > 0,   x_v · θ  where x_v ≤ 0,   for ids v that occurred; the others stay
+ *
+ * θ above 1 discourages repetition, 1 changes nothing, below 1 encourages it. The form with two cases is the one in
+ * common use: dividing a negative logit would raise its probability.
+ *
+ * @param logits  [..., V]
+ * @param seen    [..., V] bool: true for ids that occurred
+ * @param penalty θ > 0; a scalar tensor is data of a compiled function
+ * @returns       [..., V]
+ * @throws OptionError  a penalty that is no finite number > 0
+ * @see Keskar et al. 2019, arXiv:1909.05858, section 4.1
+ */
+export function repetitionPenalty(logits: Tensor, seen: Tensor, penalty: number | Tensor): Tensor {
+  if (typeof penalty === 'number') checkPenalty('repetitionPenalty', penalty);
+  const lowered = where(gt(logits, 0), logits.div(penalty), logits.mul(penalty));
+  return where(seen, lowered, logits);
+}
+
+/** Checks a repetition penalty that is a number. */
+export function checkPenalty(where_: string, penalty: number): void {
+  if (!(penalty > 0 && penalty < Infinity)) {
+    throw new OptionError(
+      `${where_}: repetitionPenalty must be a finite number > 0, got ${penalty}. 1 is none, 1.2 is usual.`,
+    );
+  }
 }
 
 /** Checks the options of `sample` that are numbers. */

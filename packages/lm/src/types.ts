@@ -1,6 +1,6 @@
 import type { Cost, CostAt, MixerSpec, RunOptions, StateOptions } from '@seq/nn';
 import type { Key, Tensor, TensorOptions, Tree } from '@seq/tensor';
-import type { GenerateOptions } from './generate.js';
+import type { GenerateOptions, ScoredToken } from './generate.js';
 import type { ResolvedOptions } from './options.js';
 
 /** What identifies a language model: plain JSON, saved beside the weights. */
@@ -32,7 +32,10 @@ export type LanguageModelState = readonly Tree[];
 
 /** Options of `prefill`. */
 export interface PrefillOptions extends RunOptions {
-  /** Compute the logits of the last position alone: `[B, V]`. */
+  /**
+   * Compute the logits of the last position alone: `[B, V]`; with `lengths` that of each row, its position
+   * lengths − 1. A row of length 0 has no such position: its logits mean nothing.
+   */
   readonly lastOnly?: boolean;
 }
 
@@ -87,6 +90,21 @@ export interface LanguageModel {
     prompt: ArrayLike<number>,
     o: GenerateOptions,
   ): AsyncGenerator<number, void, undefined>;
+  /** The same ids, each with its log-probability under the model. */
+  generateWithScores(
+    params: LanguageModelParams,
+    prompt: ArrayLike<number>,
+    o: GenerateOptions,
+  ): AsyncGenerator<ScoredToken, void, undefined>;
+  /**
+   * Ids after several prompts of whatever lengths, one per prompt at a time; null for a prompt whose text has ended.
+   * With temperature 0 each row is what `generate` gives for its prompt.
+   */
+  generateBatch(
+    params: LanguageModelParams,
+    prompts: readonly ArrayLike<number>[],
+    o: GenerateOptions,
+  ): AsyncGenerator<(number | null)[], void, undefined>;
   /** Sum over all parts. */
   cost(at: CostAt): Cost;
 }
