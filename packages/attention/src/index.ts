@@ -1,1 +1,2 @@
 export * from './attention/index.js';
+export * from './cross-attention/index.js';

@@ -9,23 +9,27 @@ import {
   ge,
   IndexError,
   le,
+  OptionError,
   scope,
   ShapeError,
   show,
+  sub,
   updateAt,
 } from '@seq/tensor';
-import type { CpuCall, Op, Tensor } from '@seq/tensor';
+import type { CpuCall, Device, Op, Tensor } from '@seq/tensor';
 import { attend, checkHeads } from './op.js';
+import { alibiBias } from './position.js';
+import { ringPositions } from './ring.js';
 
-/** Keys and values of the past in buffers of M slots; a state of the `attention` mixer. */
+/** Keys and values of the past in buffers of M slots; a state of the `attention` mixer. With a window, a ring of M = W. */
 export interface AttentionState {
   /** [B, M, G, D] keys, turned by their positions */
   readonly k: Tensor;
   /** [B, M, G, D] values */
   readonly v: Tensor;
-  /** [B] i32: slots filled, which is the position of the next token */
+  /** [B] i32: the position of the next token; slots filled, unless a ring has wrapped around */
   readonly position: Tensor;
-  /** [B] i32: first slot that is still seen; above 0 after a reset */
+  /** [B] i32: first position that is still seen; above 0 after a reset */
   readonly first: Tensor;
 }
 
@@ -84,49 +88,94 @@ const reserveOp: Op<{ readonly where: string; readonly T: number; readonly M: nu
 export interface AttendCachedOptions {
   /** Factor of the scores. Default 1/√D. */
   readonly scale?: number;
+  /** Bends scores into ±softcap, as in `attend`. */
+  readonly softcap?: number;
+  /** Slots are positions modulo M, and the query sees the last M positions, its own included; T must be 1. Default false. */
+  readonly ring?: boolean;
+  /** [H]: slope · distance is taken off the scores. */
+  readonly alibiSlopes?: Tensor;
+  /** [H]: scores of keys without values, as in `attend`. */
+  readonly sinks?: Tensor;
 }
 
 interface CachedAttrs {
   readonly scale: number;
+  /** 0: none. */
+  readonly softcap: number;
+  readonly ring: boolean;
+  /** Slopes are the sixth input. */
+  readonly alibi: boolean;
+  /** Sinks are the last input. */
+  readonly sinks: boolean;
 }
 
 /**
  * Attention of T new queries over a cache that already holds their own keys.
  *
- *   query i of row b sees the slots first_b ≤ j ≤ position_b + i
+ *   query i of row b sees the positions first_b ≤ j ≤ position_b + i, in a ring above position_b − M only
  *
  * The CPU kernel touches the slots that are seen only; a plan counts all M.
  *
  * @param q        [B, T, H, D]
  * @param cache    k [B, M, G, D], v [B, M, G, V], first [B] i32, position [B] i32: entries before the first query
- * @param options  scale
+ * @param options  scale, softcap, ring, alibiSlopes, sinks
  * @returns        [B, T, H, V]
- * @throws ShapeError, DTypeError  what does not fit together
+ * @throws ShapeError, DTypeError  what does not fit together, T ≠ 1 with a ring
+ * @throws OptionError             softcap ≤ 0
  */
 export function attendCached(
   q: Tensor,
   { k, v, first, position }: AttentionState,
-  { scale = 1 / Math.sqrt(q.shape[3]) }: AttendCachedOptions = {},
+  {
+    scale = 1 / Math.sqrt(q.shape[3]),
+    softcap,
+    ring = false,
+    alibiSlopes: slopes,
+    sinks,
+  }: AttendCachedOptions = {},
 ): Tensor {
-  return apply(attendCachedOp, [q, k, v, first, position], { scale }) as Tensor;
+  if (softcap !== undefined && !(softcap > 0))
+    throw new OptionError(
+      `attendCached: softcap must be positive, got ${softcap}. Leave it out for no bound.`,
+    );
+  const inputs = [q, k, v, first, position, ...(slopes ? [slopes] : []), ...(sinks ? [sinks] : [])];
+  const attrs = { scale, softcap: softcap ?? 0, ring, alibi: !!slopes, sinks: !!sinks };
+  return apply(attendCachedOp, inputs, attrs) as Tensor;
 }
 
-/** [B, 1, T, M] bool: the slots that each query sees. */
-export function cacheMask(first: Tensor, position: Tensor, T: number, M: number): Tensor {
-  return scope(() => {
-    const o = { dtype: 'i32', device: first.device } as const;
-    const slots = arange(0, M, 1, o);
-    const rows = (x: Tensor): Tensor => x.reshape([x.shape[0], 1, 1, 1]);
-    const last = add(rows(position), expandDims(arange(0, T, 1, o), 1)); // [B, 1, T, 1]
-    return and(ge(slots, rows(first)), le(slots, last));
-  });
+/** [B, 1, T, 1] i32: positions of T queries. */
+function queryPositions(position: Tensor, T: number): Tensor {
+  const times = arange(0, T, 1, { dtype: 'i32', device: position.device });
+  return add(position.reshape([-1, 1, 1, 1]), expandDims(times, 1));
+}
+
+/** [B, 1, T, S] bool: of keys at positions [S] or [B, 1, 1, S] those from `first` [B] to each query's own. */
+export function cacheMask(first: Tensor, position: Tensor, T: number, keys: Tensor): Tensor {
+  return scope(() => and(ge(keys, first.reshape([-1, 1, 1, 1])), le(keys, queryPositions(position, T))));
+}
+
+/** [B, 1, T, S] i32: how far keys at positions [S] or [B, 1, 1, S] lie behind each query. */
+export function cacheDistances(position: Tensor, T: number, keys: Tensor): Tensor {
+  return scope(() => sub(queryPositions(position, T), keys));
+}
+
+/** [M] i32: positions in a cache that is no ring. */
+export function slotPositions(M: number, device: Device): Tensor {
+  return arange(0, M, 1, { dtype: 'i32', device });
 }
 
 export const attendCachedOp: Op<CachedAttrs> = defineOp<CachedAttrs>({
   name: 'attention.cached',
-  infer([q, k, v, first, position]) {
+  infer([q, k, v, first, position, ...perHead], { ring, alibi }) {
     checkHeads('attention', q, k, v);
     const [B, T, H] = q.shape;
+    if (ring && T !== 1)
+      throw new ShapeError(`attention: a ring is read by one query at a time, got ${T}. Use prefill.`);
+    for (const [i, x] of perHead.entries())
+      if (x.shape.join() !== `${H}` || x.dtype !== q.dtype)
+        throw new ShapeError(
+          `attention: ${alibi && i === 0 ? 'alibiSlopes' : 'sinks'} must be ${q.dtype} [H] = [${H}], got ${x.dtype} ${show(x.shape)}. Give one per query head.`,
+        );
     if (q.dtype !== k.dtype || q.dtype !== v.dtype || (q.dtype !== 'f32' && q.dtype !== 'f64'))
       throw new DTypeError(
         `attention: queries and cache must be all f32 or all f64, got ${q.dtype}, ${k.dtype}, ${v.dtype}. Make the state with initState(batch, { dtype: '${q.dtype}' }).`,
@@ -144,47 +193,66 @@ export const attendCachedOp: Op<CachedAttrs> = defineOp<CachedAttrs>({
   },
   scratch: ([, k]) => 8 * k.shape[1],
   cpu: attendCachedKernel,
-  reference([q, k, v, first, position], { scale }) {
-    return attend(q, k, v, { mask: cacheMask(first, position, q.shape[1], k.shape[1]), scale });
+  reference([q, k, v, first, position, ...perHead], { scale, softcap, ring, alibi, sinks }) {
+    const [T, M] = [q.shape[1], k.shape[1]];
+    const keys = ring ? ringPositions(position, M).reshape([-1, 1, 1, M]) : slotPositions(M, q.device);
+    return attend(q, k, v, {
+      mask: cacheMask(first, position, T, keys),
+      scale,
+      ...(softcap > 0 && { softcap }),
+      ...(alibi && { bias: alibiBias(perHead[0], cacheDistances(position, T, keys)) }),
+      ...(sinks && { sinks: perHead.at(-1)! }),
+    });
   },
-  cost([q, k, v]) {
+  cost([q, k, v], _, { softcap, alibi, sinks }) {
     const [B, T, H, D] = q.shape;
-    const pairs = B * H * T * k.shape[1];
-    const matmulFlops = 2 * pairs * (D + v.shape[3]);
-    return { matmulFlops, flops: matmulFlops + 4 * pairs + B * T * H * D };
+    const [M, V] = [k.shape[1], v.shape[3]];
+    const pairs = B * H * T * M;
+    const matmulFlops = 2 * pairs * (D + V);
+    const perPair = 4 + (softcap > 0 ? 3 : 0) + (alibi ? 2 : 0);
+    return { matmulFlops, flops: matmulFlops + perPair * pairs + B * T * H * (D + (sinks ? 4 : 0)) };
   },
 });
 
 /** Per query: scores of the seen slots, their softmax, the weighted sum. */
-function attendCachedKernel({ inputs, outputs, attrs: { scale }, scratch: p }: CpuCall<CachedAttrs>): void {
+function attendCachedKernel({ inputs, outputs, attrs, scratch: p }: CpuCall<CachedAttrs>): void {
+  const { scale, softcap, ring } = attrs;
   const [q, k, v, first, position] = inputs;
   const [o] = outputs;
   const [B, T, H, D] = q.shape;
   const [, M, G, V] = v.shape;
   const [q_, k_, v_, o_] = [q.data, k.data, v.data, o.data];
+  const slopes = attrs.alibi ? inputs[5] : undefined;
+  const sinks = attrs.sinks ? inputs[inputs.length - 1] : undefined;
   for (let b = 0; b < B; b++) {
-    const from = first.data[first.offset + b];
+    const start = first.data[first.offset + b];
     for (let i = 0; i < T; i++) {
-      const to = Math.min(M, position.data[position.offset + b] + i + 1);
+      const own = position.data[position.offset + b] + i;
+      const to = ring ? own + 1 : Math.min(M, own + 1);
+      const from = ring ? Math.max(start, own + 1 - M) : start;
       for (let h = 0; h < H; h++) {
         const g = Math.floor((h * G) / H);
         const qAt = q.offset + ((b * T + i) * H + h) * D;
         const oAt = o.offset + ((b * T + i) * H + h) * V;
-        let largest = -Infinity;
+        const slope = slopes ? slopes.data[slopes.offset + h] : 0;
+        const sink = sinks ? sinks.data[sinks.offset + h] : -Infinity;
+        let largest = sink;
         for (let j = from; j < to; j++) {
-          const kAt = k.offset + ((b * M + j) * G + g) * D;
+          const kAt = k.offset + ((b * M + (ring ? j % M : j)) * G + g) * D;
           let s = 0;
           for (let d = 0; d < D; d++) s += q_[qAt + d] * k_[kAt + d];
           s *= scale;
-          p[j] = s;
+          if (softcap > 0) s = softcap * Math.tanh(s / softcap);
+          if (slopes) s -= slope * (own - j);
+          p[j - from] = s;
           if (s > largest) largest = s;
         }
-        let sum = 0;
-        for (let j = from; j < to; j++) sum += p[j] = Math.exp(p[j] - largest);
+        let sum = sinks ? Math.exp(sink - largest) : 0;
+        for (let j = from; j < to; j++) sum += p[j - from] = Math.exp(p[j - from] - largest);
         for (let d = 0; d < V; d++) o_[oAt + d] = 0;
         for (let j = from; j < to; j++) {
-          const w = p[j] / sum;
-          const vAt = v.offset + ((b * M + j) * G + g) * V;
+          const w = p[j - from] / sum;
+          const vAt = v.offset + ((b * M + (ring ? j % M : j)) * G + g) * V;
           for (let d = 0; d < V; d++) o_[oAt + d] += w * v_[vAt + d];
         }
       }

@@ -1,7 +1,11 @@
-export { attend, attendWithLse } from './op.js';
+export { attend, attendWithLse, attentionScores } from './op.js';
 export type { AttendOptions } from './op.js';
+export { alibiSlopes } from './position.js';
+export type { WindowSize } from './position.js';
 export { attendCached } from './cache.js';
 export type { AttendCachedOptions, AttentionState } from './cache.js';
 export { attention } from './mixer.js';
 export type { AttentionParams } from './mixer.js';
 export type { AttentionOptions, RotarySettings } from './options.js';
+export { t5RelativeBias, t5RelativeBuckets } from './t5-bias.js';
+export type { T5BucketOptions } from './t5-bias.js';

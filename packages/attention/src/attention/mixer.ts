@@ -1,21 +1,4 @@
-import {
-  add,
-  and,
-  arange,
-  cast,
-  cumsum,
-  eq,
-  expandDims,
-  ge,
-  lt,
-  max,
-  OptionError,
-  reshape,
-  split,
-  updateAt,
-  where,
-  zeros,
-} from '@seq/tensor';
+import { OptionError, reshape, split, zeros } from '@seq/tensor';
 import type { Key, Tensor, TensorOptions } from '@seq/tensor';
 import {
   defineMixer,
@@ -28,11 +11,14 @@ import {
   zerosInit,
 } from '@seq/nn';
 import type { CausalMixer, LinearParams, RunOptions } from '@seq/nn';
-import { append, attendCached, cacheMask, reserve } from './cache.js';
+import { reserve } from './cache.js';
 import type { AttentionState } from './cache.js';
 import { attend } from './op.js';
 import { attentionCost, resolveOptions, specOptions } from './options.js';
 import type { AttentionOptions } from './options.js';
+import { lookBehindRing, lookInCache, lookOnRing, sameDocument } from './past.js';
+import type { Scoring } from './past.js';
+import { alibiSlopes } from './position.js';
 
 /** Parameters of the `attention` mixer. */
 export interface AttentionParams {
@@ -40,6 +26,8 @@ export interface AttentionParams {
   readonly qkv: LinearParams;
   /** weight [C, H D], bias [C] */
   readonly out: LinearParams;
+  /** [H], with option `sinks` */
+  readonly sinks?: Tensor;
 }
 
 /**
@@ -49,18 +37,19 @@ export interface AttentionParams {
  *
  * Query head h reads key-value head ⌊h · G / H⌋. The state holds keys (already turned) and values in M slots
  * and the position as data, so that one plan serves every token; M is `maxLength` of `initState`. A call of T
- * positions needs T free slots in every row, padding included.
+ * positions needs T free slots in every row, padding included. With `windowSize` W the sum begins at t − W + 1, and
+ * the state is a ring of W slots that never fills. `alibi`, `softcap` and `sinks` act on scores as in `attend`.
  *
  * `init`: W_qkv Xavier-uniform over the fused matrix, W_out U(±1/√(H D)), as PyTorch's MultiheadAttention; or
  * N(0, initStd²) for both. Biases 0.
  *
- * @throws OptionError  numbers of heads that do not fit, sizes that are not positive integers
+ * @throws OptionError  numbers of heads that do not fit, sizes that are not positive integers, sinks in the options or the parameters alone
  * @throws IndexError   code `index`, when a cache is full: at once where T > M, else when a result is read; nothing is written then
  * @see Vaswani et al. 2017, arXiv:1706.03762, section 3.2; GQA: Ainslie et al. 2023, arXiv:2305.13245; RoPE: Su et al. 2021, arXiv:2104.09864
  */
 export function attention(options: AttentionOptions): CausalMixer<AttentionParams, AttentionState> {
   const o = resolveOptions(options);
-  const { C, H, G, D } = o;
+  const { C, H, G, D, windowSize: W } = o;
   const turn = (x: Tensor, offset?: Tensor): Tensor =>
     o.rope ? rotate(x, { ...o.rope, ...(offset && { offset }) }) : x;
 
@@ -76,36 +65,47 @@ export function attention(options: AttentionOptions): CausalMixer<AttentionParam
     return linear(reshape(heads, [B, T, H * D]), params.out);
   };
 
-  const prefill = (
-    at: string,
+  /** What every score of queries like q is subject to. */
+  const scoring = ({ device, dtype }: Tensor, { sinks }: AttentionParams): Scoring => {
+    if (o.sinks !== (sinks !== undefined))
+      throw new OptionError(
+        `attention: sinks: ${o.sinks} must fit the parameters, got ${sinks ? 'some' : 'none'} there. Use parameters of this mixer.`,
+      );
+    return {
+      scale: o.scale,
+      ...(o.softcap !== undefined && { softcap: o.softcap }),
+      ...(o.alibi && { alibiSlopes: alibiSlopes(H, { device, dtype }) }),
+      ...(sinks && { sinks }),
+    };
+  };
+  /** T positions behind a state. */
+  const look = (
+    at: 'prefill' | 'step',
     params: AttentionParams,
     x: Tensor,
     state: AttentionState,
-    { lengths, resets }: RunOptions = {},
+    run: RunOptions = {},
   ): [Tensor, AttentionState] => {
     const T = x.shape[1];
-    const M = state.k.shape[1];
     if (T === 0) return [x, state];
-    const position = reserve(at, state, T);
+    const position = W === undefined ? reserve(`attention.${at}`, state, T) : state.position;
     const [q, k, v] = project(x, params);
-    const turned = turn(q, position);
-    const cache = append(state, turn(k, position), v, position);
-    const next = add(position, lengths ?? T);
-    if (!resets) {
-      const heads = attendCached(turned, { ...cache, first: state.first, position }, { scale: o.scale });
-      return [merge(heads, params), { ...cache, position: next, first: state.first }];
-    }
-    const { mask, first } = documents(state.first, position, resets, lengths, M);
-    const heads = attend(turned, cache.k, cache.v, {
-      mask: and(mask, cacheMask(state.first, position, T, M)),
-      scale: o.scale,
-    });
-    return [merge(heads, params), { ...cache, position: next, first }];
+    const turned = { q: turn(q, position), k: turn(k, position), v };
+    const score = scoring(q, params);
+    const [heads, next] =
+      W === undefined
+        ? lookInCache(turned, state, position, score, run)
+        : at === 'step'
+          ? lookOnRing(turned, state, score)
+          : lookBehindRing(turned, state, score, run);
+    return [merge(heads, params), next];
   };
 
   return defineMixer({
     spec: { kind: 'seq/attention', dModel: C, options: specOptions(o) },
     honours: ['lengths', 'resets'],
+    ...(W !== undefined && { reach: W }),
+    ...(o.sinks && { noDecay: ['sinks'] }),
     init(key: Key, place: TensorOptions = {}): AttentionParams {
       const [first, second] = split(key);
       const matrix = o.initStd === undefined ? undefined : normalInit(o.initStd);
@@ -122,6 +122,7 @@ export function attention(options: AttentionOptions): CausalMixer<AttentionParam
           biasInit: zerosInit,
           ...place,
         }),
+        ...(o.sinks && { sinks: zeros([H], place) }),
       };
     },
     initState(B, { device, dtype, maxLength = o.maxLength } = {}) {
@@ -129,7 +130,7 @@ export function attention(options: AttentionOptions): CausalMixer<AttentionParam
         throw new OptionError(
           `attention.initState: maxLength must be a whole number, got ${maxLength}. Give the most positions the cache must hold.`,
         );
-      const slots = (): Tensor => zeros([B, maxLength, G, D], { device, dtype });
+      const slots = (): Tensor => zeros([B, W ?? maxLength, G, D], { device, dtype });
       const count = (): Tensor => zeros([B], { device, dtype: 'i32' });
       return { k: slots(), v: slots(), position: count(), first: count() };
     },
@@ -137,47 +138,20 @@ export function attention(options: AttentionOptions): CausalMixer<AttentionParam
       const [q, k, v] = project(x, params);
       const mask = resets && sameDocument(resets);
       return merge(
-        attend(turn(q), turn(k), v, { causal: true, scale: o.scale, ...(mask && { mask }) }),
+        attend(turn(q), turn(k), v, {
+          causal: true,
+          ...scoring(q, params),
+          ...(W !== undefined && { windowSize: W }),
+          ...(mask && { mask }),
+        }),
         params,
       );
     },
-    prefill: (params, x, state, run) => prefill('attention.prefill', params, x, state, run),
+    prefill: (params, x, state, run) => look('prefill', params, x, state, run),
     step(params, x, state) {
-      const [y, next] = prefill('attention.step', params, x.expandDims(1), state);
+      const [y, next] = look('step', params, x.expandDims(1), state);
       return [y.squeeze(1), next];
     },
     cost: (at) => attentionCost(o, at),
   });
-}
-
-/** [B, T] f32: how many documents have begun, up to each position. */
-function documentOf(resets: Tensor): Tensor {
-  return cumsum(cast(resets, 'f32'), 1);
-}
-
-/** [B, 1, T, T] bool: both positions lie in one document. */
-function sameDocument(resets: Tensor): Tensor {
-  const document = expandDims(documentOf(resets), 1);
-  return eq(expandDims(document, 3), expandDims(document, 2));
-}
-
-/** Where documents begin inside a call: the mask [B, 1, T, M] of slots in each query's document, and the `first` that follows. */
-function documents(
-  first: Tensor,
-  position: Tensor,
-  resets: Tensor,
-  lengths: Tensor | undefined,
-  M: number,
-): { mask: Tensor; first: Tensor } {
-  const [B, T] = resets.shape;
-  const o = { dtype: 'i32', device: resets.device } as const;
-  const times = arange(0, T, 1, o);
-  const counted = lengths ? and(resets, lt(times, expandDims(lengths, 1))) : resets;
-  const document = documentOf(counted); // [B, T]; slots of earlier calls belong to document 0
-  const ofSlot = updateAt(zeros([B, M], { dtype: 'f32', device: resets.device }), document, position, 1);
-  const lastReset = max(where(counted, times, -1), 1); // [B]
-  return {
-    mask: eq(ofSlot.reshape([B, 1, 1, M]), document.reshape([B, 1, T, 1])),
-    first: where(ge(lastReset, 0), add(position, lastReset), first),
-  };
 }

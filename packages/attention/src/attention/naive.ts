@@ -11,6 +11,12 @@ export interface AttendNaiveInput {
   /** [B, H, T, S] */
   bias?: ArrayLike<number>;
   causal?: boolean;
+  /** Keys seen before and after position i + S − T. */
+  window?: readonly [left: number, right: number];
+  /** [H] */
+  slopes?: ArrayLike<number>;
+  /** [H] */
+  sinks?: ArrayLike<number>;
   scale?: number;
   softcap?: number;
   B: number;
@@ -25,15 +31,16 @@ export interface AttendNaiveInput {
 /**
  * The definition of scaled dot-product attention, query by query.
  *
- *   s_ij = scale · q_i · k_j + bias_ij   over the keys j that i may see
- *   o_i = Σ_j softmax_j(s_ij) v_j        lse_i = log Σ_j exp(s_ij)
+ *   s_ij = softcap(scale · q_i · k_j) + bias_ij − slope_h |p_i − j|   over the keys j that i may see, p_i = i + S − T
+ *   lse_i = log(exp(sink_h) + Σ_j exp(s_ij))                          o_i = Σ_j exp(s_ij − lse_i) v_j
  *
- * Query head h reads key head ⌊h · G / H⌋. Causal: j ≤ i + S − T. A query that sees no key gives 0 and lse −∞.
+ * Query head h reads key head ⌊h · G / H⌋. Causal: j ≤ p_i. Window: p_i − left ≤ j ≤ p_i + right. A query that
+ * sees no key gives 0, and lse −∞ or its sink.
  *
  * @returns o [B, T, H, V] and lse [B, H, T]
  */
 export function attendNaive(input: AttendNaiveInput): { o: Float64Array; lse: Float64Array } {
-  const { q, k, v, mask, bias, causal = false, softcap, B, T, S, H, G, D, V } = input;
+  const { q, k, v, mask, bias, causal = false, softcap, window, slopes, sinks, B, T, S, H, G, D, V } = input;
   const { scale = 1 / Math.sqrt(D) } = input;
   const o = new Float64Array(B * T * H * V);
   const lse = new Float64Array(B * H * T);
@@ -44,7 +51,9 @@ export function attendNaive(input: AttendNaiveInput): { o: Float64Array; lse: Fl
         const row = (b * H + h) * T + i;
         const s = new Float64Array(S).fill(-Infinity);
         for (let j = 0; j < S; j++) {
-          if (causal && j > i + S - T) continue;
+          const p = i + S - T;
+          if (causal && j > p) continue;
+          if (window && (j < p - window[0] || j > p + window[1])) continue;
           if (mask && !mask[row * S + j]) continue;
           let dot = 0;
           for (let d = 0; d < D; d++)
@@ -52,9 +61,11 @@ export function attendNaive(input: AttendNaiveInput): { o: Float64Array; lse: Fl
           s[j] = dot * scale;
           if (softcap) s[j] = softcap * Math.tanh(s[j] / softcap);
           if (bias) s[j] += bias[row * S + j];
+          if (slopes) s[j] -= slopes[h] * Math.abs(p - j);
         }
-        const largest = s.reduce((a, x) => Math.max(a, x), -Infinity);
-        let sum = 0;
+        const sink = sinks ? sinks[h] : -Infinity;
+        const largest = s.reduce((a, x) => Math.max(a, x), sink);
+        let sum = sink > -Infinity ? Math.exp(sink - largest) : 0;
         for (let j = 0; j < S; j++) if (s[j] > -Infinity) sum += Math.exp(s[j] - largest);
         lse[row] = sum === 0 ? -Infinity : largest + Math.log(sum);
         for (let j = 0; j < S; j++) {

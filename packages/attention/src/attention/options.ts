@@ -21,8 +21,16 @@ export interface AttentionOptions {
   readonly numKvHeads?: number;
   /** Channels D of a head. Default C / H. */
   readonly headDim?: number;
-  /** Rotary position embedding; false leaves the mixer without any notion of position. Default true. */
+  /** Rotary position embedding; false with `alibi` false leaves the mixer without any notion of position. Default true, false with `alibi`. */
   readonly rope?: boolean | RotarySettings;
+  /** Linear biases by distance, with the slopes of `alibiSlopes(numHeads)`. Default false. */
+  readonly alibi?: boolean;
+  /** W, positions seen in all, the present one included; the state is then a ring of W slots. Absent: the whole past. */
+  readonly windowSize?: number;
+  /** Bends scores into ±softcap by softcap · tanh(s / softcap). Absent: no bound. */
+  readonly softcap?: number;
+  /** A learned score per query head that takes its share of every softmax and gives nothing, 0 at `init`. Default false. */
+  readonly sinks?: boolean;
   /** Factor of the scores. Default 1/√D. */
   readonly scale?: number;
   /** Bias of the query, key and value projections. Default true. */
@@ -31,7 +39,7 @@ export interface AttentionOptions {
   readonly outBias?: boolean;
   /** Standard deviation of all matrices at `init`, 0.02 in GPT-2. Absent: as PyTorch's MultiheadAttention. */
   readonly initStd?: number;
-  /** Slots M of a cache that `initState` makes without `maxLength`. Default 1024. */
+  /** Slots M of a cache that `initState` makes without `maxLength`; a window has its own. Default 1024. */
   readonly maxLength?: number;
 }
 
@@ -42,6 +50,10 @@ export interface ResolvedOptions {
   readonly G: number;
   readonly D: number;
   readonly rope: Required<RotarySettings> | false;
+  readonly alibi: boolean;
+  readonly windowSize?: number;
+  readonly softcap?: number;
+  readonly sinks: boolean;
   readonly scale: number;
   readonly bias: boolean;
   readonly outBias: boolean;
@@ -50,59 +62,78 @@ export interface ResolvedOptions {
 }
 
 /** @throws OptionError  numbers of heads that do not fit, sizes that are not positive integers */
-export function resolveOptions(options: AttentionOptions): ResolvedOptions {
+export function resolveOptions(options: AttentionOptions, fn = 'attention'): ResolvedOptions {
   const {
     dModel: C,
     numHeads: H,
     numKvHeads: G = H,
-    rope = true,
+    alibi = false,
+    rope = !alibi,
+    windowSize,
+    softcap,
+    sinks = false,
     bias = true,
     outBias = bias,
     initStd,
     maxLength = 1024,
   } = options;
   const D = options.headDim ?? C / H;
-  positive('numHeads', H, 'Give the number of query heads.');
-  positive('numKvHeads', G, 'Leave it out for one per query head.');
+  positive(fn, 'numHeads', H, 'Give the number of query heads.');
+  positive(fn, 'numKvHeads', G, 'Leave it out for one per query head.');
   if (H % G !== 0)
     throw new OptionError(
-      `attention: numKvHeads must divide numHeads = ${H}, got ${G}. Values that work: ${divisors(H).join(', ')}.`,
+      `${fn}: numKvHeads must divide numHeads = ${H}, got ${G}. Values that work: ${divisors(H).join(', ')}.`,
     );
   if (options.headDim === undefined && C % H !== 0)
     throw new OptionError(
-      `attention: numHeads must divide dModel = ${C}, got ${H}. Give headDim, or take one of ${divisors(C).join(', ')}.`,
+      `${fn}: numHeads must divide dModel = ${C}, got ${H}. Give headDim, or take one of ${divisors(C).join(', ')}.`,
     );
-  positive('headDim', D, 'Leave it out for dModel / numHeads.');
-  positive('maxLength', maxLength, 'Give the most positions a cache must hold.');
+  positive(fn, 'headDim', D, 'Leave it out for dModel / numHeads.');
+  positive(fn, 'maxLength', maxLength, 'Give the most positions a cache must hold.');
+  if (windowSize !== undefined)
+    positive(
+      fn,
+      'windowSize',
+      windowSize,
+      'It counts the present position too; leave it out for the whole past.',
+    );
+  if (softcap !== undefined && !(softcap > 0 && softcap < Infinity))
+    throw new OptionError(
+      `${fn}: softcap must be positive and finite, got ${softcap}. Leave it out for no bound.`,
+    );
   const { scale = 1 / Math.sqrt(D) } = options;
   if (!Number.isFinite(scale))
-    throw new OptionError(`attention: scale must be finite, got ${scale}. Leave it out for 1/√headDim.`);
+    throw new OptionError(`${fn}: scale must be finite, got ${scale}. Leave it out for 1/√headDim.`);
   if (initStd !== undefined && !(initStd > 0))
     throw new OptionError(
-      `attention: initStd must be positive, got ${initStd}. GPT-2 takes 0.02; leave it out for PyTorch's.`,
+      `${fn}: initStd must be positive, got ${initStd}. GPT-2 takes 0.02; leave it out for PyTorch's.`,
     );
   return {
     C,
     H,
     G,
     D,
-    rope: rotary(rope, D),
+    rope: rotary(fn, rope, D),
+    alibi,
+    sinks,
     scale,
     bias,
     outBias,
     maxLength,
+    ...(windowSize !== undefined && { windowSize }),
+    ...(softcap !== undefined && { softcap }),
     ...(initStd !== undefined && { initStd }),
   };
 }
 
-function rotary(rope: boolean | RotarySettings, D: number): Required<RotarySettings> | false {
+function rotary(fn: string, rope: boolean | RotarySettings, D: number): Required<RotarySettings> | false {
   if (rope === false) return false;
   const { base = 10000, interleaved = false, rotaryDim = D } = rope === true ? {} : rope;
   if (!(base > 0))
-    throw new OptionError(`attention: rope.base must be positive, got ${base}. Leave it out for 10000.`);
+    throw new OptionError(`${fn}: rope.base must be positive, got ${base}. Leave it out for 10000.`);
   if (!Number.isInteger(rotaryDim) || rotaryDim < 2 || rotaryDim % 2 !== 0 || rotaryDim > D)
     throw new OptionError(
-      `attention: rope.rotaryDim must be even and at most headDim = ${D}, got ${rotaryDim}. Choose heads of even width, or rope: false.`,
+      `${fn}: rope.rotaryDim must be even and at most headDim = ${D}, got ${rotaryDim}. Choose heads of even width, or rope: false.`,
     );
   return { base, interleaved, rotaryDim };
 }
@@ -114,41 +145,61 @@ export function specOptions(o: ResolvedOptions): Omit<AttentionOptions, 'dModel'
     numKvHeads: o.G,
     headDim: o.D,
     rope: o.rope,
+    alibi: o.alibi,
+    sinks: o.sinks,
     scale: o.scale,
     bias: o.bias,
     outBias: o.outBias,
     maxLength: o.maxLength,
+    ...(o.windowSize !== undefined && { windowSize: o.windowSize }),
+    ...(o.softcap !== undefined && { softcap: o.softcap }),
     ...(o.initStd !== undefined && { initStd: o.initStd }),
   };
 }
 
 /**
  * Cost of a call. `forward` looks at T keys, `prefill` and `step` at a cache of `past + T` slots, all of which a
- * plan counts, seen or not.
+ * plan counts, seen or not; with a window `prefill` looks at W + T and `step` at W.
  */
 export function attentionCost(o: ResolvedOptions, { B, T, form, past = 0 }: CostAt): Cost {
-  const { C, H, G, D } = o;
+  const { C, H, G, D, windowSize: W } = o;
   const [inner, outer] = [(H + 2 * G) * D, H * D];
-  const S = form === 'forward' ? T : past + T;
+  const S = form === 'forward' ? T : W === undefined ? past + T : form === 'step' ? W : W + T;
   const pairs = B * H * T * S;
   const matmulFlops = 2 * B * T * C * (inner + outer) + 4 * pairs * D;
   const biases = B * T * ((o.bias ? inner : 0) + (o.outBias ? C : 0));
-  const masked = form === 'forward' ? pairs + T * T : 0; // −∞ above the diagonal
   const softmax = 4 * pairs + B * T * outer; // and the scale, on the queries
+  const bent = (o.softcap === undefined ? 0 : 3 * pairs) + (o.alibi ? pairs : 0);
   const half = o.rope ? o.rope.rotaryDim / 2 : 0;
   const tables = 2 * 3 * half * T * (form === 'forward' ? 1 : B);
   const turns = 6 * half * B * T * (H + G);
   return {
-    params: C * inner + (o.bias ? inner : 0) + C * outer + (o.outBias ? C : 0),
+    params: C * inner + (o.bias ? inner : 0) + C * outer + (o.outBias ? C : 0) + (o.sinks ? H : 0),
     matmulFlops,
-    flops: matmulFlops + biases + masked + softmax + tables + turns,
-    stateFloats: 2 * B * (form === 'forward' ? T : S) * G * D,
+    flops: matmulFlops + biases + softmax + bent + unfused(o, { B, T, form }, S) + tables + turns,
+    stateFloats: 2 * B * (W ?? (form === 'forward' ? T : S)) * G * D,
   };
 }
 
-function positive(name: string, n: number, remedy: string): void {
+/** What masks, distances and sinks cost, which is more where no kernel does them inside: in `forward`, and in `prefill` behind a ring. */
+function unfused(o: ResolvedOptions, { B, T, form }: CostAt, S: number): number {
+  const { H, D, windowSize: W } = o;
+  const [pairs, rows] = [B * H * T * S, B * T * H];
+  const ring = form === 'prefill' && W !== undefined;
+  if (form !== 'forward' && !ring) {
+    const slots = form === 'step' && W !== undefined ? B : 0; // where in the ring
+    return slots + (o.alibi ? pairs : 0) + (o.sinks ? 4 * rows : 0);
+  }
+  const sinks = o.sinks ? 4 * pairs + 2 * rows + rows * D : 0;
+  const places = T * S * (ring ? B : 1); // heads share masks and distances
+  const masks = pairs + places * (W === undefined ? 1 : ring ? 6 : 3);
+  const alibi = o.alibi ? places * (ring ? 1 : 2) + places * H : 0;
+  return sinks + masks + alibi + (ring ? B * (8 * W + T) : 0);
+}
+
+function positive(fn: string, name: string, n: number, remedy: string): void {
   if (!Number.isInteger(n) || n < 1)
-    throw new OptionError(`attention: ${name} must be a positive integer, got ${n}. ${remedy}`);
+    throw new OptionError(`${fn}: ${name} must be a positive integer, got ${n}. ${remedy}`);
 }
 
 function divisors(n: number): number[] {

@@ -1,0 +1,113 @@
+import { cpu, key, normal, scope, tensor } from '@seq/tensor';
+import type { Tensor } from '@seq/tensor';
+import type { RunOptions } from '@seq/nn';
+import { conformance, hostRandom, toTensor } from '@seq/testing';
+import { describe, expect, test } from 'vitest';
+import { crossAttention } from './index.js';
+import type { CrossAttentionMixer, CrossAttentionOptions } from './index.js';
+import { crossAttentionNaive } from './naive.js';
+
+const f64 = { device: cpu(), dtype: 'f64' } as const;
+const S = 5;
+
+/** The mixer before one fixed context in every row: the laws know of none. */
+function beforeContext(options: CrossAttentionOptions): CrossAttentionMixer {
+  const mixer = crossAttention(options);
+  const { contextDim: E = options.dModel } = options;
+  const rows = hostRandom(77).normal([1, S, E]);
+  const given = (x: Tensor, o: RunOptions = {}): RunOptions => {
+    const context = toTensor(rows, { device: x.device, dtype: x.dtype });
+    return { ...o, context: context.broadcastTo([x.shape[0], S, E]) };
+  };
+  return {
+    ...mixer,
+    forward: (p, x, o) => scope(() => mixer.forward(p, x, given(x, o))),
+    prefill: (p, x, s, o) => scope(() => mixer.prefill(p, x, s, given(x, o))),
+    step: (p, x, s, o) => scope(() => mixer.step(p, x, s, given(x, o))),
+    cost: (at) => mixer.cost({ ...at, S }),
+  };
+}
+
+conformance(beforeContext, {
+  name: 'cross-attention',
+  small: { dModel: 6, numHeads: 4, numKvHeads: 2, headDim: 3, contextDim: 5 },
+  naive(params, x) {
+    const [B, T, C] = x.shape;
+    const rows = hostRandom(77).normal([1, S, 5]).data;
+    const context = Float64Array.from({ length: B * rows.length }, (_, i) => rows[i % rows.length]);
+    const [q, kv, out] = ['q', 'kv', 'out'].map((n) => [
+      params[`${n}.weight`].data,
+      params[`${n}.bias`].data,
+    ]);
+    return crossAttentionNaive({
+      x: x.data,
+      context,
+      wq: q[0],
+      wkv: kv[0],
+      wo: out[0],
+      biases: [q[1], kv[1], out[1]],
+      B,
+      T,
+      S,
+      C,
+      E: 5,
+      H: 4,
+      G: 2,
+      D: 3,
+    });
+  },
+});
+
+conformance(beforeContext, {
+  name: 'cross-attention, multi-query, softcap, without bias',
+  small: { dModel: 8, numHeads: 2, numKvHeads: 1, softcap: 2, bias: false, scale: 0.7, initStd: 0.3 },
+});
+
+describe('crossAttention', () => {
+  const mixer = crossAttention({ dModel: 8, numHeads: 2, contextDim: 3 });
+  const params = mixer.init(key(0), f64);
+  const x = normal(key(1), [2, 4, 8], f64);
+  const context = normal(key(2), [2, 6, 3], f64);
+
+  test('keys projected once serve every step', async () => {
+    const whole = mixer.forward(params, x, { context });
+    const keys = mixer.keys(params, context);
+    for (let t = 0; t < 4; t++) {
+      const y = mixer.look(params, x.slice(1, t, t + 1), keys);
+      expect(
+        await y
+          .sub(whole.slice(1, t, t + 1))
+          .abs()
+          .max()
+          .item(),
+      ).toBeLessThan(1e-14);
+    }
+  });
+
+  test('padding of the context is masked by look', async () => {
+    const keep = tensor([0, 1].map(() => [true, true, true, true, false, false]));
+    const y = mixer.look(params, x, mixer.keys(params, context), keep);
+    const short = mixer.forward(params, x, { context: context.slice(1, 0, 4) });
+    expect(await y.sub(short).abs().max().item()).toBeLessThan(1e-14);
+  });
+
+  test('a context without positions gives the bias', async () => {
+    const y = mixer.forward(params, x, { context: context.slice(1, 0, 0) });
+    expect(await y.abs().max().item()).toBe(0);
+  });
+
+  test('a missing or misshapen context is named', () => {
+    expect(() => mixer.forward(params, x)).toThrow(
+      'crossAttention.forward: context must be given, got none. Pass { context } of shape [B, S, 3].',
+    );
+    expect(() => mixer.forward(params, x, { context: x })).toThrow(
+      'crossAttention.forward: context must be [B, S, E] = [2, S, 3], got [2, 4, 8].',
+    );
+    expect(() => crossAttention({ dModel: 8, numHeads: 3 })).toThrow(
+      'crossAttention: numHeads must divide dModel',
+    );
+    expect(() => crossAttention({ dModel: 8, numHeads: 2, contextDim: 0 })).toThrow(
+      'crossAttention: contextDim must be a positive integer, got 0.',
+    );
+  });
+});
