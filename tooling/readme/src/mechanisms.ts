@@ -9,6 +9,7 @@ export const at = { dModel: 64, T: 256 };
 /** What a factory needs beside `dModel`; a mechanism that needs nothing is not listed. */
 const needs: Record<string, Record<string, unknown>> = {
   attention: { numHeads: 4 },
+  'cross-attention': { numHeads: 4 },
 };
 
 /** One mechanism of one room. */
