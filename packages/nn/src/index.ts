@@ -29,6 +29,8 @@ export {
   gatedHidden,
 } from './feed-forward.js';
 export type { FeedForwardInitOptions, FeedForwardParams, GatedFeedForwardParams } from './feed-forward.js';
+export { rmsNormGated, rmsNormGatedOp } from './gated-norm.js';
+export type { RmsNormGatedOptions, RmsNormGatedParams } from './gated-norm.js';
 export {
   constantInit,
   fans,
