@@ -7,7 +7,7 @@ import type { CnnOptions } from './mixer.js';
 import { causalConvNaive, cnnNaive } from './naive.js';
 import type { NaiveLayer } from './naive.js';
 import { causalConv } from './op.js';
-import { receptiveField } from './receptive-field.js';
+import { receptiveField } from '../internal/receptive-field.js';
 
 const silu = (v: number): number => v / (1 + Math.exp(-v));
 const [C, W, G, dilation] = [4, 3, 2, 2];

@@ -1,10 +1,9 @@
-import { activate, activationFlops, checkActivation, defineMixer, uniformFan } from '@seq/nn';
-import type { Activation, CausalMixer, RunOptions } from '@seq/nn';
+import { activate, activationFlops, checkActivation, uniformFan } from '@seq/nn';
+import type { Activation, CausalMixer } from '@seq/nn';
 import { OptionError, split } from '@seq/tensor';
-import type { Tensor } from '@seq/tensor';
-import { causalConv, causalConvState, convolve } from './op.js';
-import type { CausalConvParams } from './op.js';
-import { receptiveField } from './receptive-field.js';
+import type { CausalConvParams } from '../internal/causal-conv.js';
+import { checkDilations, defineWindowMixer } from '../internal/window-mixer.js';
+import type { WindowState } from '../internal/window-mixer.js';
 
 /** Options of `cnn`. */
 export interface CnnOptions {
@@ -27,11 +26,8 @@ export type CnnParams = {
   layers: CausalConvParams[];
 };
 
-/** State of `cnn`. */
-export type CnnState = {
-  /** [B, (W − 1)δ, C]  last inputs of each layer, oldest first */
-  inputs: Tensor[];
-};
+/** State of `cnn`: `inputs`, [B, (W − 1)δ, C] for each layer. */
+export type CnnState = WindowState;
 
 /**
  * A stack of dilated causal convolutions: each output sees a window that grows exponentially with depth.
@@ -53,51 +49,17 @@ export function cnn({
   bias = true,
 }: CnnOptions): CausalMixer<CnnParams, CnnState> {
   checkActivation('cnn', activation);
-  if (!Array.isArray(dilations) || dilations.length === 0) {
-    throw new OptionError(
-      `cnn: dilations must be a list with one entry per layer, got ${JSON.stringify(dilations)}.`,
-    );
-  }
+  checkDilations('cnn', dilations);
   if (!Number.isInteger(groups) || groups < 1 || C % groups !== 0) {
     throw new OptionError(`cnn: groups must divide dModel = ${C}, got ${groups}.`);
   }
-  const reach = receptiveField(dilations.map((dilation) => ({ convWidth: W, dilation })));
-
-  /** All layers; `conv` answers layer l for its input and keeps its state. */
-  const stack = (
-    { layers }: CnnParams,
-    x: Tensor,
-    conv: (h: Tensor, layer: CausalConvParams, l: number) => Tensor,
-  ): Tensor =>
-    layers.reduce((h, layer, l) => {
-      const out = activate(conv(h, layer, l), activation);
-      return residual ? h.add(out) : out;
-    }, x);
-
-  const run = (params: CnnParams, x: Tensor, state: CnnState, o: RunOptions = {}): [Tensor, CnnState] => {
-    const inputs: Tensor[] = [];
-    const y = stack(params, x, (h, layer, l) => {
-      const [out, next] = causalConv(h, layer, {
-        dilation: dilations[l],
-        groups,
-        state: state.inputs[l],
-        ...(o.lengths && { lengths: o.lengths }),
-        ...(o.resets && { resets: o.resets }),
-      });
-      inputs.push(next);
-      return out;
-    });
-    return [y, { inputs }];
-  };
-
-  return defineMixer<CnnParams, CnnState>({
+  return defineWindowMixer<CnnParams>({
     spec: {
       kind: 'seq/cnn',
       dModel: C,
       options: { convWidth: W, dilations: [...dilations], activation, residual, groups, bias },
     },
-    reach,
-    honours: ['lengths', 'resets'],
+    convs: dilations.map((dilation) => ({ channels: C, convWidth: W, dilation, groups })),
     init(key, o) {
       const fanIn = (W * C) / groups;
       const layers = split(key, dilations.length).map((own) => {
@@ -107,29 +69,20 @@ export function cnn({
       });
       return { layers };
     },
-    initState: (B, o) => ({
-      inputs: dilations.map((dilation) => causalConvState(B, C, { convWidth: W, dilation }, o)),
-    }),
-    forward: (params, x, { resets } = {}) =>
-      stack(params, x, (h, layer, l) =>
-        convolve(h, layer, { dilation: dilations[l], groups, ...(resets && { resets }) }),
-      ),
-    prefill: run,
-    step(params, x, state) {
-      const [y, next] = run(params, x.expandDims(1), state);
-      return [y.squeeze(1), next];
-    },
+    run: ({ layers }, x, conv) =>
+      layers.reduce((h, layer) => {
+        const out = activate(conv(h, layer), activation);
+        return residual ? h.add(out) : out;
+      }, x),
     cost({ B, T }) {
       const L = dilations.length;
       const outputs = B * T * C * L;
       const matmulFlops = (2 * outputs * W * C) / groups;
       const extra = (bias ? 1 : 0) + activationFlops(activation) + (residual ? 1 : 0);
-      const span = dilations.reduce((sum, dilation) => sum + (W - 1) * dilation, 0);
       return {
         params: L * ((W * C * C) / groups + (bias ? C : 0)),
         matmulFlops,
         flops: matmulFlops + outputs * extra,
-        stateFloats: B * span * C,
       };
     },
   });

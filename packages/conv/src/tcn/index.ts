@@ -1,0 +1,3 @@
+export { tcn } from './mixer.js';
+export type { TcnBlock, TcnConv, TcnOptions, TcnParams, TcnState } from './mixer.js';
+export { weightNorm } from './op.js';
