@@ -9,7 +9,7 @@ export interface Settings {
   check(inputs: Inputs): void;
 }
 
-/** Reads the options; `gates` is 3 for a GRU, 4 for an LSTM. */
+/** Reads the options; `gates` is 1 for an RNN, 3 for a GRU, 4 for an LSTM. */
 export function settings(o: Options, gates: number): Settings {
   const inputSize = o.number('input_size', NaN);
   const hidden = o.number('hidden_size', NaN);

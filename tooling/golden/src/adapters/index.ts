@@ -1,23 +1,42 @@
 import type { Adapter } from '../adapter.js';
 import { activations } from './activations.js';
+import { alibiSlopes } from './alibi_slopes.js';
+import { attention, attentionSink } from './attention.js';
 import { causalConv1d } from './causal_conv1d.js';
+import { conv1dAdapter } from './conv1d.js';
 import { crossEntropyAdapter } from './cross_entropy.js';
+import { gptBlock } from './gpt_block.js';
 import { gru } from './gru.js';
 import { layernorm } from './layernorm.js';
+import { llamaBlock } from './llama_block.js';
 import { lstm } from './lstm.js';
+import { mha } from './mha.js';
 import { optim } from './optim.js';
 import { rmsnorm } from './rmsnorm.js';
+import { rmsnormGated } from './rmsnorm_gated.js';
+import { rnn } from './rnn.js';
 import { rope } from './rope.js';
+import { t5RelativeBias } from './t5_relative_bias.js';
 
 /** The adapters by family; a family without one counts as unsupported. */
 export const adapters: Readonly<Record<string, Adapter>> = {
   activations,
+  alibi_slopes: alibiSlopes,
+  attention,
+  attention_sink: attentionSink,
   causal_conv1d: causalConv1d,
+  conv1d: conv1dAdapter,
   cross_entropy: crossEntropyAdapter,
+  gpt_block: gptBlock,
   gru,
   layernorm,
+  llama_block: llamaBlock,
   lstm,
+  mha,
   optim,
   rmsnorm,
+  rmsnorm_gated: rmsnormGated,
+  rnn,
   rope,
+  t5_relative_bias: t5RelativeBias,
 };

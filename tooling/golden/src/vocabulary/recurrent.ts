@@ -31,6 +31,20 @@ type Cell = (
   c: number[],
 ) => { y: number[][]; h: number[]; c: number[] };
 
+/** torch's RNN with a nonlinearity. */
+function rnnCell(f: (v: number) => number): Cell {
+  return (a, suffix, inputs, h, c) => {
+    const [W, U] = [a[`param.weight_ih_${suffix}`], a[`param.weight_hh_${suffix}`]];
+    const [bi, bh] = [a[`param.bias_ih_${suffix}`], a[`param.bias_hh_${suffix}`]];
+    const y = inputs.map((x) => {
+      const before = h;
+      h = before.map((_, j) => f(affine(W, x, bi, j) + affine(U, before, bh, j)));
+      return h;
+    });
+    return { y, h, c };
+  };
+}
+
 const gruCell: Cell = (a, suffix, inputs, h, c) => {
   const [W, U] = [a[`param.weight_ih_${suffix}`], a[`param.weight_hh_${suffix}`]];
   const [bi, bh] = [a[`param.bias_ih_${suffix}`], a[`param.bias_hh_${suffix}`]];
@@ -127,14 +141,19 @@ function parameters({ I, H, layers, both, bias, proj = 0 }: Sizes, gates: number
 }
 
 function recipe(
-  family: 'gru' | 'lstm',
+  family: 'rnn' | 'gru' | 'lstm',
   name: string,
   s: Sizes,
   initial: boolean,
   extra: Record<string, unknown> = {},
 ): Recipe {
   const random = hostRandom(21);
-  const gates = family === 'gru' ? 3 : 4;
+  const gates = { rnn: 1, gru: 3, lstm: 4 }[family];
+  const cells = {
+    rnn: rnnCell(extra['nonlinearity'] === 'relu' ? (v) => Math.max(v, 0) : Math.tanh),
+    gru: gruCell,
+    lstm: lstmCell,
+  };
   const count = s.layers * (s.both ? 2 : 1);
   const inputs: Arrays = { 'in.x': random.normal([s.T, s.B, s.I]), ...parameters(s, gates) };
   if (initial) {
@@ -155,7 +174,7 @@ function recipe(
       ...extra,
     },
     inputs,
-    compute: (a) => stack(a, family === 'gru' ? gruCell : lstmCell, s),
+    compute: (a) => stack(a, cells[family], s),
   };
 }
 
@@ -186,6 +205,12 @@ function unbatched(r: Recipe): Recipe {
 }
 
 export const recurrentCases: readonly Recipe[] = [
+  recipe('rnn', 'no_bias', { ...one, bias: false }, true),
+  recipe('rnn', 'relu_deep_both_ways', { ...one, layers: 2, both: true }, true, {
+    nonlinearity: 'relu',
+    dropout: 0,
+  }),
+  unbatched(recipe('rnn', 'rnn', { ...one, B: 1 }, true, { gate_order: '-' })),
   recipe('gru', 'no_bias', { ...one, bias: false }, true),
   recipe('gru', 'deep_both_ways', { ...one, layers: 2, both: true }, true, { dropout: 0 }),
   unbatched(recipe('gru', 'gru', { ...one, B: 1 }, true)),
