@@ -4,6 +4,7 @@ import type { Tensor } from '@seq/tensor';
 import { compareGolden, readGolden, toHost, toTensor } from '@seq/testing';
 import type { GoldenCase } from '@seq/testing';
 import { describe, expect, test } from 'vitest';
+import { elmanFromTorch, elmanStack } from './elman/index.js';
 import { gruFromTorch, gruStack } from './gru/index.js';
 import { lstmFromTorch, lstmStack } from './lstm/index.js';
 
@@ -11,10 +12,18 @@ const data = new URL('../../../tooling/golden/data/', import.meta.url);
 
 type Named = Record<string, Tensor>;
 
-/** Runs a case of PyTorch's GRU or LSTM: names of inputs and parameters in, names of outputs out. */
+/** Runs a case of PyTorch's RNN, GRU or LSTM: names of inputs and parameters in, names of outputs out. */
 type Run = (inputs: Named, params: Named, options: GoldenCase['options']) => Named;
 
-const runs: Record<'gru' | 'lstm', Run> = {
+const runs: Record<'rnn' | 'gru' | 'lstm', Run> = {
+  rnn(inputs, params, { batch_first, nonlinearity }) {
+    const [y, hN] = elmanStack(inputs['x'], elmanFromTorch(params), {
+      nonlinearity: nonlinearity === 'relu' ? 'relu' : 'tanh',
+      batchFirst: batch_first === true,
+      ...(inputs['h0'] && { h0: inputs['h0'] }),
+    });
+    return { y, h_n: hN };
+  },
   gru(inputs, params, { batch_first }) {
     const [y, hN] = gruStack(inputs['x'], gruFromTorch(params), {
       batchFirst: batch_first === true,
@@ -40,7 +49,7 @@ function tensors(golden: GoldenCase, prefix: string, dtype: 'f32' | 'f64'): Name
   );
 }
 
-for (const family of ['gru', 'lstm'] as const) {
+for (const family of ['rnn', 'gru', 'lstm'] as const) {
   describe(`golden ${family}`, () => {
     const files = readdirSync(new URL(`${family}/`, data));
     test('cases are there', () => expect(files.length).toBeGreaterThanOrEqual(6));

@@ -1,3 +1,4 @@
+export * from './elman/index.js';
 export * from './ema/index.js';
 export * from './gru/index.js';
 export * from './lstm/index.js';

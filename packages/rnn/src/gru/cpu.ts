@@ -6,6 +6,7 @@ import {
   clearRow,
   multiplyPanels,
   multiplyRows,
+  packFrom,
   packPanels,
   packRows,
   paddedWidth,
@@ -51,9 +52,6 @@ export function backwardInputs<X>(inputs: readonly X[], attrs: GruAttrs): GruBac
   const [dy, before, gates, weight, ...rest] = inputs;
   return { dy, before, gates, weight, ...maskInputs(rest, attrs) };
 }
-
-/** Below this many rows over all steps, packing the recurrent weights costs more than it saves. */
-const packFrom = 4;
 
 /** Scratch of the forward kernel in bytes. */
 export function forwardScratch(B: number, H: number): number {

@@ -33,13 +33,13 @@ function place<N extends string>(
   return Object.fromEntries(entries) as Record<N, Tensor>;
 }
 
-function naive(h: Record<string, HostArray>): { y: Float64Array; h: Float64Array } {
+function naive(h: Record<string, HostArray>, resetAfter = true): { y: Float64Array; h: Float64Array } {
   const data = Object.fromEntries(Object.entries(h).map(([n, v]) => [n, v.data])) as Record<
     'x' | keyof GruWeights,
     Float64Array
   >;
   const [B, T, inputs] = h['x'].shape;
-  return gruNaive({ ...data, B, T, I: inputs, H: h['weightHh'].shape[1] });
+  return gruNaive({ ...data, resetAfter, B, T, I: inputs, H: h['weightHh'].shape[1] });
 }
 
 async function close(got: Tensor, want: ArrayLike<number>, digits = 12): Promise<void> {
@@ -48,21 +48,24 @@ async function close(got: Tensor, want: ArrayLike<number>, digits = 12): Promise
   for (let i = 0; i < want.length; i++) expect(data[i]).toBeCloseTo(want[i], digits);
 }
 
-conformance(gru, {
-  small: { dModel: 4 },
-  core: {
-    inputs: ({ B, T, random }) => ({
-      x: random.normal([B, T, I]),
-      ...drawWeights(random),
-      h0: random.normal([B, H]),
-    }),
-    op(t) {
-      const [y, h] = gruSequence(t['x'], t as unknown as GruWeights, { h0: t['h0'] });
-      return { y, h };
+for (const resetAfter of [true, false]) {
+  conformance(gru, {
+    name: resetAfter ? 'gru' : 'gru, reset before the product',
+    small: { dModel: 4, resetAfter },
+    core: {
+      inputs: ({ B, T, random }) => ({
+        x: random.normal([B, T, I]),
+        ...drawWeights(random),
+        h0: random.normal([B, H]),
+      }),
+      op(t) {
+        const [y, h] = gruSequence(t['x'], t as unknown as GruWeights, { h0: t['h0'], resetAfter });
+        return { y, h };
+      },
+      naive: (h) => naive(h, resetAfter),
     },
-    naive,
-  },
-});
+  });
+}
 
 conformance(gru, {
   name: 'gru with projection, without bias',
@@ -90,7 +93,7 @@ conformance(gru, {
   },
 });
 
-describe('gruSequence', () => {
+describe.each([true, false])('gruSequence, resetAfter: %s', (resetAfter) => {
   const B = 3;
   const T = 6;
   const host = { x: hostRandom(2).normal([B, T, I]), ...drawWeights() };
@@ -100,9 +103,12 @@ describe('gruSequence', () => {
     const lengths = [4, 0, 6];
     const masked = { lengths: tensor(Int32Array.from(lengths)) };
     for (const reverse of [false, true]) {
-      const [y, h] = gruSequence(x, weights, { ...masked, reverse });
+      const [y, h] = gruSequence(x, weights, { ...masked, reverse, resetAfter });
       for (const [b, n] of lengths.entries()) {
-        const [alone, last] = gruSequence(x.slice(0, b, b + 1).slice(1, 0, n), weights, { reverse });
+        const [alone, last] = gruSequence(x.slice(0, b, b + 1).slice(1, 0, n), weights, {
+          reverse,
+          resetAfter,
+        });
         await close(y.at(b).slice(0, 0, n), await alone.data());
         await close(y.at(b).slice(0, n), new Float64Array((T - n) * H));
         await close(h.at(b), await last.data());
@@ -116,12 +122,38 @@ describe('gruSequence', () => {
     flags[2] = flags[T] = 1; // row 0 at t = 2, row 1 at t = 0
     const resets = toTensor({ data: flags, shape: [B, T], dtype: 'bool' }, f64);
     const h0 = toTensor(hostRandom(3).normal([B, H]), f64);
-    const [y] = gruSequence(x, weights, { h0, resets });
-    const [first] = gruSequence(x.slice(0, 0, 1).slice(1, 0, 2), weights, { h0: h0.slice(0, 0, 1) });
-    const [second] = gruSequence(x.slice(0, 0, 1).slice(1, 2), weights);
+    const [y] = gruSequence(x, weights, { h0, resets, resetAfter });
+    const [first] = gruSequence(x.slice(0, 0, 1).slice(1, 0, 2), weights, {
+      h0: h0.slice(0, 0, 1),
+      resetAfter,
+    });
+    const [second] = gruSequence(x.slice(0, 0, 1).slice(1, 2), weights, { resetAfter });
     await close(y.at(0), [...(await first.data()), ...(await second.data())]);
-    await close(y.at(1), await gruSequence(x.slice(0, 1, 2), weights)[0].data());
-    await close(y.at(2), await gruSequence(x.slice(0, 2, 3), weights, { h0: h0.slice(0, 2, 3) })[0].data());
+    await close(y.at(1), await gruSequence(x.slice(0, 1, 2), weights, { resetAfter })[0].data());
+    await close(
+      y.at(2),
+      await gruSequence(x.slice(0, 2, 3), weights, { h0: h0.slice(0, 2, 3), resetAfter })[0].data(),
+    );
+  });
+
+  test('masked gradients are those of the shorter rows', async () => {
+    const placed = place({ ...host, h0: hostRandom(3).normal([B, H]) });
+    const lengths = [4, 1, 6];
+    const whole = grad((p: typeof placed) => {
+      const masks = { lengths: tensor(Int32Array.from(lengths)) };
+      const [y, h] = gruSequence(p.x, p, { h0: p.h0, resetAfter, ...masks });
+      return sum(mul(y, y)).add(sum(mul(h, h)));
+    }, placed);
+    const rows = grad((p: typeof placed) => {
+      const losses = lengths.map((n, b) => {
+        const h0 = p.h0.slice(0, b, b + 1);
+        const [y, h] = gruSequence(p.x.slice(0, b, b + 1).slice(1, 0, n), p, { h0, resetAfter });
+        return sum(mul(y, y)).add(sum(mul(h, h)));
+      });
+      return losses.reduce((a, b) => a.add(b));
+    }, placed);
+    for (const name of Object.keys(placed) as (keyof typeof placed)[])
+      await close(whole[name], await rows[name].data());
   });
 
   test('its gradient can be differentiated again', async () => {
@@ -130,7 +162,7 @@ describe('gruSequence', () => {
     const direction = names.map((n) => hostRandom(5).normal(all[n].shape));
     const loss = (p: Record<keyof typeof all, Tensor>): Tensor => {
       const { x, h0, ...weights } = p;
-      const [y, h] = gruSequence(x, weights, { h0 });
+      const [y, h] = gruSequence(x, weights, { h0, resetAfter });
       return sum(mul(y, y)).add(sum(mul(h, h)).mul(0.5));
     };
     // Slope of the gradient along a direction, twice: by differentiating it and by differences of it.
@@ -155,24 +187,27 @@ describe('gruSequence', () => {
   test('saturated gates keep or replace the state, and gradients stay finite', async () => {
     const extreme = { ...drawWeights(hostRandom(6), I, 100), x: host.x };
     const { x, ...weights } = place(extreme, 'f32');
-    const g = grad((p: { x: Tensor; weights: GruWeights }) => sum(gruSequence(p.x, p.weights)[0]), {
-      x,
-      weights,
-    });
+    const g = grad(
+      (p: { x: Tensor; weights: GruWeights }) => sum(gruSequence(p.x, p.weights, { resetAfter })[0]),
+      {
+        x,
+        weights,
+      },
+    );
     for (const leaf of [g.x, ...Object.values(g.weights)])
       expect([...(await leaf.data())].every(Number.isFinite)).toBe(true);
-    await close(gruSequence(x, weights)[0], naive(extreme).y, 3);
+    await close(gruSequence(x, weights, { resetAfter })[0], naive(extreme, resetAfter).y, 3);
   });
 
   test('f32 stays within rounding of the definition', async () => {
     const { x, ...weights } = place(host, 'f32');
-    await close(gruSequence(x, weights)[0], naive(host).y, 6);
+    await close(gruSequence(x, weights, { resetAfter })[0], naive(host, resetAfter).y, 6);
   });
 
   test('no positions: no output, the state as it was', async () => {
     const { x, ...weights } = place(host);
     const h0 = toTensor(hostRandom(3).normal([B, H]), f64);
-    const [y, h] = gruSequence(x.slice(1, 0, 0), weights, { h0 });
+    const [y, h] = gruSequence(x.slice(1, 0, 0), weights, { h0, resetAfter });
     expect(y.shape).toEqual([B, 0, H]);
     await close(h, await h0.data());
   });
@@ -204,6 +239,7 @@ describe('gruCell', () => {
     const host = { x: hostRandom(7).normal([2, 1, I]), ...drawWeights(), h0: hostRandom(8).normal([2, H]) };
     const { x, h0, ...weights } = place(host);
     await close(gruCell(x.at(0, 1), h0, weights), naive(host).h);
+    await close(gruCell(x.at(0, 1), h0, weights, { resetAfter: false }), naive(host, false).h);
   });
 });
 

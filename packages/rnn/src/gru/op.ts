@@ -36,7 +36,9 @@ import {
   previousStates,
 } from '../internal/sequence.js';
 import type { MaskOptions, MasksNow } from '../internal/sequence.js';
+import { joinedBias, sequenceSizes } from '../internal/weights.js';
 import { gruBackwardOp } from './backward.js';
+import { gruBeforeOp } from './before.js';
 import { forwardInputs, forwardScratch, gruForwardKernel } from './cpu.js';
 import type { GruAttrs } from './cpu.js';
 
@@ -52,8 +54,17 @@ export interface GruWeights {
   readonly biasHh?: Tensor;
 }
 
+/** Options of `gruCell`. */
+export interface GruCellOptions {
+  /**
+   * Whether the reset gate acts on W_hn h + b_hn, as in PyTorch and cuDNN, or on h before that product, as in the
+   * paper. Weights of one form are of no use to the other. Default true.
+   */
+  readonly resetAfter?: boolean;
+}
+
 /** Options of `gruSequence`. */
-export interface GruSequenceOptions extends MaskOptions {
+export interface GruSequenceOptions extends MaskOptions, GruCellOptions {
   /** [B, H] state before the first position; zero if absent. */
   readonly h0?: Tensor;
   /** Runs from the last position to the first. Default false. */
@@ -65,25 +76,26 @@ export interface GruSequenceOptions extends MaskOptions {
  *
  *   r = σ(W_ir x + b_ir + W_hr h + b_hr)
  *   z = σ(W_iz x + b_iz + W_hz h + b_hz)
- *   n = tanh(W_in x + b_in + r ∘ (W_hn h + b_hn))
+ *   n = tanh(W_in x + b_in + r ∘ (W_hn h + b_hn))     with resetAfter: false  tanh(W_in x + b_in + W_hn (r ∘ h) + b_hn)
  *   h ← (1 − z) ∘ n + z ∘ h
  *
  * @param x        [B, T, I]  inputs; any T ≥ 0
  * @param weights  see `GruWeights`
- * @param options  h0 [B, H], lengths [B] i32, resets [B, T] bool, reverse
+ * @param options  h0 [B, H], lengths [B] i32, resets [B, T] bool, resetAfter, reverse
  * @returns        y [B, T, H], 0 where t ≥ lengths, and h [B, H], the state after the last position of each row
  * @throws ShapeError  shapes that do not fit together
  * @throws DTypeError  tensors that are not all f32 or all f64
- * @see Cho et al. 2014, arXiv:1406.1078, eq. 5–8; with the reset gate after the recurrent product, as cuDNN and PyTorch
+ * @see Cho et al. 2014, arXiv:1406.1078, eq. 5–8 (resetAfter: false, z and 1 − z exchanged); by default with the
+ *      reset gate after the recurrent product, as cuDNN and PyTorch
  */
 export function gruSequence(
   x: Tensor,
   weights: GruWeights,
   options: GruSequenceOptions = {},
 ): [y: Tensor, h: Tensor] {
-  const { reverse = false } = options;
+  const { reverse = false, resetAfter = true } = options;
   const { weightIh, weightHh, biasIh, biasHh } = weights;
-  const [B, T, H] = checkSizes('gruSequence', x, weights);
+  const [B, T, H] = sequenceSizes('gruSequence', x, weights, 3);
   expectShape('gruSequence', 'h0', options.h0, '[B, H]', [B, H], 'Give one state per row.');
   return scope(() => {
     const like = { dtype: x.dtype, device: x.device };
@@ -91,9 +103,17 @@ export function gruSequence(
     const { valid, resets } = masksOf('gruSequence', options, B, T);
     if (T === 0) return [zeros([B, 0, H], like), h0];
 
-    const xg = linear(x, { weight: weightIh, ...(biasIh && { bias: biasIh }) });
-    const attrs: GruAttrs = { bias: !!biasHh, valid: !!valid, resets: !!resets, reverse };
-    const [states] = apply(gruOp, present([xg, weightHh, h0, biasHh, valid, resets]), attrs) as Tensor[];
+    const flags = { valid: !!valid, resets: !!resets, reverse };
+    const layer = (): Tensor[] => {
+      if (!resetAfter) {
+        const xg = linear(x, { weight: weightIh, ...joinedBias(weights) });
+        return apply(gruBeforeOp, present([xg, weightHh, h0, valid, resets]), flags) as Tensor[];
+      }
+      const xg = linear(x, { weight: weightIh, ...(biasIh && { bias: biasIh }) });
+      const inputs = present([xg, weightHh, h0, biasHh, valid, resets]);
+      return apply(gruOp, inputs, { ...flags, bias: !!biasHh }) as Tensor[];
+    };
+    const [states] = layer();
     return [hidePadding(states, valid), at(states, reverse ? 0 : T - 1, 1)];
   });
 }
@@ -104,31 +124,19 @@ export function gruSequence(
  * @param x        [B, I]
  * @param h        [B, H]  the state before it
  * @param weights  see `GruWeights`
+ * @param options  resetAfter
  * @returns        [B, H]  the state after it, which is also the output; formulas at `gruSequence`
  * @throws ShapeError, DTypeError  as `gruSequence`
  */
-export function gruCell(x: Tensor, h: Tensor, weights: GruWeights): Tensor {
+export function gruCell(x: Tensor, h: Tensor, weights: GruWeights, options: GruCellOptions = {}): Tensor {
   if (x.shape.length !== 2)
     throw new ShapeError(
       `gruCell: x must be [B, I], got ${show(x.shape)}. For several positions use gruSequence.`,
     );
-  return scope(() => gruSequence(expandDims(x, 1), weights, { h0: h })[1]);
+  return scope(() => gruSequence(expandDims(x, 1), weights, { ...options, h0: h })[1]);
 }
 
-function checkSizes(fn: string, x: Tensor, weights: GruWeights): [B: number, T: number, H: number] {
-  if (x.shape.length !== 3)
-    throw new ShapeError(`${fn}: x must be [B, T, I], got ${show(x.shape)}. Add the missing axes.`);
-  const [B, T, I] = x.shape;
-  const H = weights.weightHh.shape.at(-1) ?? 0;
-  const from = `I = ${I} comes from x, H = ${H} from the columns of weightHh.`;
-  expectShape(fn, 'weightHh', weights.weightHh, '[3H, H]', [3 * H, H], from);
-  expectShape(fn, 'weightIh', weights.weightIh, '[3H, I]', [3 * H, I], from);
-  expectShape(fn, 'biasIh', weights.biasIh, '[3H]', [3 * H], from);
-  expectShape(fn, 'biasHh', weights.biasHh, '[3H]', [3 * H], from);
-  return [B, T, H];
-}
-
-/** y, gates = r, z, n, q of all positions; `GruAttrs` says which inputs follow xg, weightHh, h0. */
+/** The form with the reset gate after the product. y, gates = r, z, n, q of all positions; `GruAttrs` says which inputs follow xg, weightHh, h0. */
 export const gruOp: Op<GruAttrs> = defineOp<GruAttrs>({
   name: 'gru',
   infer(inputs, attrs) {

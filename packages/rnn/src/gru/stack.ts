@@ -1,16 +1,16 @@
 import type { Tensor } from '@seq/tensor';
 import { runStack } from '../internal/stack.js';
 import type { Layer, StackOptions } from '../internal/stack.js';
-import { layersFromTorch, layersToTorch } from '../internal/torch.js';
+import { hiddenNames, layersFromTorch, layersToTorch } from '../internal/torch.js';
 import type { NamedTensors } from '../internal/torch.js';
 import { gruSequence } from './op.js';
-import type { GruWeights } from './op.js';
+import type { GruCellOptions, GruWeights } from './op.js';
 
 /** One layer of `gruStack`. */
 export type GruLayer = Layer<GruWeights>;
 
 /** Options of `gruStack`. */
-export interface GruStackOptions extends StackOptions {
+export interface GruStackOptions extends StackOptions, GruCellOptions {
   /** [layers · directions, B, H] in the order l0, l0 reverse, l1, …; zero if absent. */
   readonly h0?: Tensor;
 }
@@ -22,7 +22,7 @@ export interface GruStackOptions extends StackOptions {
  *
  * @param x        [B, T, I], or [T, B, I] with batchFirst: false
  * @param layers   weights per layer; with `reverse` weights in all layers the stack is bidirectional
- * @param options  h0, lengths [B] i32, batchFirst, dropout between layers by key
+ * @param options  h0, lengths [B] i32, resetAfter, batchFirst, dropout between layers by key
  * @returns        y [B, T, H · directions] (or [T, B, ·]) and hN [layers · directions, B, H]
  * @throws ShapeError   as `gruSequence`; states of another number of layers
  * @throws DTypeError   as `gruSequence`
@@ -33,10 +33,11 @@ export function gruStack(
   layers: readonly GruLayer[],
   options: GruStackOptions = {},
 ): [y: Tensor, hN: Tensor] {
-  const { h0, lengths } = options;
+  const { h0, lengths, resetAfter = true } = options;
   const [y, [hN]] = runStack('gruStack', x, layers, [h0], options, (input, weights, [first], reverse) => {
     const [out, h] = gruSequence(input, weights, {
       reverse,
+      resetAfter,
       ...(first && { h0: first }),
       ...(lengths && { lengths }),
     });
@@ -45,13 +46,6 @@ export function gruStack(
   return [y, hN];
 }
 
-const names = {
-  weight_ih: { field: 'weightIh' },
-  weight_hh: { field: 'weightHh' },
-  bias_ih: { field: 'biasIh', optional: true },
-  bias_hh: { field: 'biasHh', optional: true },
-};
-
 /**
  * Weights of a PyTorch `nn.GRU` by their names there: `weight_ih_l0`, `bias_hh_l1_reverse`, …
  *
@@ -59,10 +53,10 @@ const names = {
  * @throws FormatError  a name that `nn.GRU` does not have, a missing layer, matrix or direction
  */
 export function gruFromTorch(named: NamedTensors, prefix: string = ''): GruLayer[] {
-  return layersFromTorch<GruWeights>('gruFromTorch', named, names, prefix);
+  return layersFromTorch<GruWeights>('gruFromTorch', named, hiddenNames, prefix);
 }
 
 /** The weights of a stack under the names of a PyTorch `nn.GRU`. */
 export function gruToTorch(layers: readonly GruLayer[], prefix: string = ''): Record<string, Tensor> {
-  return layersToTorch(layers, names, prefix);
+  return layersToTorch(layers, hiddenNames, prefix);
 }

@@ -12,6 +12,9 @@
  * products of an element in order, so results do not depend on the path or on the other rows.
  */
 
+/** Below this many rows over all steps, packing the recurrent weights costs more than it saves. */
+export const packFrom = 4;
+
 /** N rounded up to whole panels. */
 export function paddedWidth(N: number): number {
   return Math.ceil(N / 3) * 3;

@@ -11,6 +11,14 @@ export interface TorchName {
   readonly optional?: boolean;
 }
 
+/** The names of `nn.RNN` and `nn.GRU`. */
+export const hiddenNames: Readonly<Record<string, TorchName>> = {
+  weight_ih: { field: 'weightIh' },
+  weight_hh: { field: 'weightHh' },
+  bias_ih: { field: 'biasIh', optional: true },
+  bias_hh: { field: 'biasHh', optional: true },
+};
+
 /**
  * Weights of a PyTorch recurrent module, found by name: `weight_ih_l0`, `bias_hh_l1_reverse`, …
  *

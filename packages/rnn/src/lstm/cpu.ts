@@ -4,6 +4,7 @@ import {
   clearRow,
   multiplyPanels,
   multiplyRows,
+  packFrom,
   packPanels,
   packRows,
   paddedWidth,
@@ -67,9 +68,6 @@ export function backwardInputs<X>(inputs: readonly X[], attrs: LstmAttrs): LstmB
     ...maskInputs(rest, attrs),
   };
 }
-
-/** Below this many rows over all steps, packing the recurrent weights costs more than it saves. */
-const packFrom = 4;
 
 /** Scratch of the forward kernel in bytes. */
 export function forwardScratch(B: number, H: number, P: number): number {

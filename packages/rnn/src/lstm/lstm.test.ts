@@ -10,8 +10,8 @@ import { lstmNaive } from './naive.js';
 const [I, H, P] = [3, 5, 2];
 const f64 = { device: cpu(), dtype: 'f64' } as const;
 
-type Plain = Record<Exclude<keyof LstmWeights, 'weightHr'>, HostArray>;
-type Projected = Record<keyof LstmWeights, HostArray>;
+type Projected = Record<Exclude<keyof LstmWeights, 'norms'>, HostArray>;
+type Plain = Omit<Projected, 'weightHr'>;
 
 function drawWeights(random = hostRandom(1), inputs = I, spread = 1): Plain {
   const std = 0.5 * spread;
@@ -41,7 +41,7 @@ function place<N extends string>(
 
 function naive(h: Record<string, HostArray>): { y: Float64Array; h: Float64Array; c: Float64Array } {
   const data = Object.fromEntries(Object.entries(h).map(([n, v]) => [n, v.data])) as Record<
-    'x' | keyof LstmWeights,
+    'x' | keyof Projected,
     Float64Array
   >;
   const [B, T, inputs] = h['x'].shape;
@@ -88,6 +88,84 @@ conformance(lstm, {
     op,
     naive,
   },
+});
+
+conformance(lstm, {
+  name: 'lstm with chrono init',
+  small: { dModel: 4, chronoRange: 8 },
+});
+
+/** Norms of the layer-normalised form among flat names. */
+function withNorms<V>(
+  flat: Readonly<Record<string, V>>,
+): Record<'input' | 'recurrent' | 'cell', Record<'weight' | 'bias', V>> {
+  const norm = (name: string): Record<'weight' | 'bias', V> => ({
+    weight: flat[`norms.${name}.weight`],
+    bias: flat[`norms.${name}.bias`],
+  });
+  return { input: norm('input'), recurrent: norm('recurrent'), cell: norm('cell') };
+}
+
+conformance(lstm, {
+  name: 'lstm, layer-normalised',
+  small: { dModel: 4, layerNorm: true, forgetBias: 1 },
+  learn: { dModel: 16, hiddenDim: 24, layerNorm: true, forgetBias: 1 },
+  core: {
+    inputs({ B, T, random }) {
+      const norms = Object.entries({ input: 4 * H, recurrent: 4 * H, cell: H }).flatMap(([name, n]) => [
+        [`norms.${name}.weight`, random.normal([n])],
+        [`norms.${name}.bias`, random.normal([n], { std: 0.5 })],
+      ]);
+      return {
+        x: random.normal([B, T, I]),
+        ...drawWeights(random),
+        h0: random.normal([B, H]),
+        c0: random.normal([B, H]),
+        ...(Object.fromEntries(norms) as Record<string, HostArray>),
+      };
+    },
+    op(t) {
+      const weights = { ...t, norms: withNorms(t) } as unknown as LstmWeights;
+      const [y, { h, c }] = lstmSequence(t['x'], weights, { h0: t['h0'], c0: t['c0'] });
+      return { y, h, c };
+    },
+    naive(h) {
+      const data = Object.fromEntries(Object.entries(h).map(([n, v]) => [n, v.data]));
+      const [B, T] = h['x'].shape;
+      const sizes = { B, T, I, H, P: H };
+      return lstmNaive({
+        ...(data as Record<'x' | keyof Projected, Float64Array>),
+        norms: withNorms(data),
+        ...sizes,
+      });
+    },
+  },
+});
+
+test('norms: lengths and reverse pass over padding; norms that do not fit and PyTorch names are refused', async () => {
+  const [B, T] = [2, 5];
+  const random = hostRandom(12);
+  const x = toTensor(random.normal([B, T, I]), f64);
+  const norm = (n: number): { weight: Tensor; bias: Tensor } => ({
+    weight: toTensor(random.normal([n]), f64),
+    bias: toTensor(random.normal([n]), f64),
+  });
+  const norms = { input: norm(4 * H), recurrent: norm(4 * H), cell: norm(H) };
+  const weights = { ...place(drawProjected(random)), norms };
+  const lengths = tensor(Int32Array.of(3, 5));
+  for (const reverse of [false, true]) {
+    const [y, { h, c }] = lstmSequence(x, weights, { lengths, reverse });
+    const [alone, last] = lstmSequence(x.slice(0, 0, 1).slice(1, 0, 3), weights, { reverse });
+    await close(y.at(0), [...(await alone.data()), ...new Float64Array(2 * P)]);
+    await close(h.at(0), await last.h.data());
+    await close(c.at(0), await last.c.data());
+  }
+  expect(() => lstmSequence(x, { ...weights, norms: { ...norms, cell: norms.input } })).toThrow(
+    'lstmSequence: norms.cell.weight must be [H] = [5], got [20].',
+  );
+  expect(() => lstmToTorch([{ forward: weights }])).toThrow(
+    'lstmToTorch: layers must be without norms, got some in layer 0.',
+  );
 });
 
 describe('lstmSequence', () => {
@@ -280,7 +358,35 @@ describe('lstm', () => {
     difference.forEach((d, i) => expect(d).toBeCloseTo(i >= 16 && i < 32 ? 2 : 0, 5));
   });
 
+  test('chrono init: the forget gate opens for log u, the input gate closes by as much, the rest is drawn', async () => {
+    const [width, range] = [512, 50];
+    const plain = lstm({ dModel: 4, hiddenDim: width }).init(key(3));
+    const chrono = lstm({ dModel: 4, hiddenDim: width, chronoRange: range }).init(key(3));
+    if (!plain.biasIh || !plain.biasHh || !chrono.biasIh || !chrono.biasHh)
+      throw new Error('biases are missing');
+    const sum = await chrono.biasIh.add(chrono.biasHh).data();
+    const forget = [...sum].slice(width, 2 * width);
+    forget.forEach((f, i) => expect(sum[i]).toBe(-f));
+    const u = forget.map(Math.exp);
+    expect(Math.min(...u)).toBeGreaterThanOrEqual(1 - 1e-6);
+    expect(Math.max(...u)).toBeLessThanOrEqual(range - 1 + 1e-4);
+    const mean = u.reduce((a, v) => a + v, 0) / width;
+    expect(Math.abs(mean - range / 2)).toBeLessThan((4 * (range - 2)) / Math.sqrt(12 * width)); // four deviations
+    const rest = async (b: Tensor): Promise<unknown> =>
+      (await b.slice(0, 2 * width, 4 * width).data()).slice();
+    expect(await rest(chrono.biasIh)).toEqual(await rest(plain.biasIh));
+    expect(await rest(chrono.biasHh)).toEqual(await rest(plain.biasHh));
+  });
+
   test('options are checked', () => {
+    for (const chronoRange of [2, NaN, Infinity])
+      expect(() => lstm({ dModel: 8, chronoRange })).toThrow(
+        `lstm: chronoRange needs bias: true and a number above 2, got ${chronoRange} with bias: true.`,
+      );
+    expect(() => lstm({ dModel: 8, chronoRange: 9, bias: false })).toThrow('got 9 with bias: false');
+    expect(() => lstm({ dModel: 8, chronoRange: 9, forgetBias: 1 })).toThrow(
+      "lstm: chronoRange sets the forget gate's bias by itself, got forgetBias 1 too. Give one of them.",
+    );
     expect(() => lstm({ dModel: 8, projSize: 8 })).toThrow(
       'lstm: projSize must be a positive integer below hiddenDim = 8, got 8. Leave it out for no projection.',
     );

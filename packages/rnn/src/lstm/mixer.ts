@@ -1,6 +1,6 @@
-import { add, concat, full, OptionError, split, uniform, zeros } from '@seq/tensor';
+import { add, concat, full, log, neg, OptionError, slice, split, uniform, zeros } from '@seq/tensor';
 import type { Key, Tensor, TensorOptions } from '@seq/tensor';
-import { defineMixer, linear, linearInit } from '@seq/nn';
+import { defineMixer, layerNormInit, linear, linearInit } from '@seq/nn';
 import type { CausalMixer, CostAt, LinearParams, RunOptions } from '@seq/nn';
 import { lstmSequence } from './op.js';
 import type { LstmState, LstmWeights } from './op.js';
@@ -17,6 +17,13 @@ export interface LstmOptions {
   readonly bias?: boolean;
   /** What `init` adds to the input bias of the forget gate; 1 makes the cell remember at first. Default 0, as PyTorch. */
   readonly forgetBias?: number;
+  /**
+   * Longest range Tmax > 2, in positions, of what is to be remembered: `init` sets the biases of the forget gate to
+   * log u with u from U(1, Tmax − 1), those of the input gate to −log u. Absent: they are drawn as the others.
+   */
+  readonly chronoRange?: number;
+  /** Whether W_ih x, W_hh h and the shown cell are layer-normalised. Default false. */
+  readonly layerNorm?: boolean;
 }
 
 /** Parameters of the `lstm` mixer. */
@@ -30,15 +37,28 @@ export interface LstmParams extends LstmWeights {
  *
  *   i, f, o = σ(…)   g = tanh(…)   c ← f ∘ c + i ∘ g   h ← o ∘ tanh c (projected by W_hr)   y = h, or W_out h + b_out
  *
- * `init` draws all weights from U(±1/√H), as PyTorch does, and adds `forgetBias`. The train form runs T
- * dependent steps inside one op.
+ * `init` draws all weights from U(±1/√H), as PyTorch does,, and adds `forgetBias`, or sets the
+ * biases of both memory gates by `chronoRange`. The train form runs T dependent steps inside one op.
  *
- * @throws OptionError  sizes that are not positive integers, projSize not below hiddenDim, forgetBias without bias
- * @see Hochreiter and Schmidhuber 1997; forget bias: Jozefowicz, Zaremba and Sutskever 2015; formulas at `lstmSequence`
+ * With `layerNorm` each norm begins with weight 1 and bias 0, and the train form is a scan of the cell.
+ *
+ * @throws OptionError  sizes that are not positive integers, projSize not below hiddenDim, forgetBias or chronoRange
+ *                      without bias, both at once, chronoRange not above 2
+ * @see Hochreiter and Schmidhuber 1997; forget bias: Jozefowicz, Zaremba and Sutskever 2015;
+ *      chrono init: Tallec and Ollivier 2018, arXiv:1804.11188; norms: Ba, Kiros and Hinton 2016, arXiv:1607.06450; formulas at `lstmSequence`
  */
 export function lstm(options: LstmOptions): CausalMixer<LstmParams, LstmState> {
-  const { dModel, hiddenDim = dModel, projSize, bias = true, forgetBias = 0 } = options;
-  checkOptions(hiddenDim, projSize, bias, forgetBias);
+  const {
+    dModel,
+    hiddenDim = dModel,
+    projSize,
+    bias = true,
+    forgetBias = 0,
+    chronoRange,
+    layerNorm = false,
+  } = options;
+  checkOptions(hiddenDim, projSize);
+  checkBiases(bias, forgetBias, chronoRange);
   const [C, H, P] = [dModel, hiddenDim, projSize ?? hiddenDim];
   const projected = P !== C;
   const output = (h: Tensor, { out }: LstmParams): Tensor => (out ? linear(h, out) : h);
@@ -62,22 +82,38 @@ export function lstm(options: LstmOptions): CausalMixer<LstmParams, LstmState> {
     spec: {
       kind: 'seq/lstm',
       dModel: C,
-      options: { hiddenDim, ...(projSize !== undefined && { projSize }), bias, forgetBias },
+      options: {
+        hiddenDim,
+        ...(projSize !== undefined && { projSize }),
+        bias,
+        forgetBias,
+        ...(chronoRange !== undefined && { chronoRange }),
+        layerNorm,
+      },
     },
     serial: true,
     honours: ['lengths', 'resets'],
     init(key: Key, o: TensorOptions = {}): LstmParams {
-      const keys = split(key, 6);
+      const keys = split(key, 7);
       const bound = 1 / Math.sqrt(H);
       const draw = (k: Key, shape: number[]): Tensor => uniform(k, shape, { low: -bound, high: bound, ...o });
-      const constant = (units: number, value: number): Tensor => full([units], value, o);
-      const remember = (b: Tensor): Tensor =>
-        forgetBias === 0 ? b : add(b, concat([constant(H, 0), constant(H, forgetBias), constant(2 * H, 0)]));
+      const biases = (): Pick<LstmParams, 'biasIh' | 'biasHh'> => {
+        const drawn = { biasIh: draw(keys[2], [4 * H]), biasHh: draw(keys[3], [4 * H]) };
+        if (chronoRange !== undefined) return chronoBiases(drawn, keys[6], H, chronoRange, o);
+        return forgetBias === 0 ? drawn : { ...drawn, biasIh: remember(drawn.biasIh, H, forgetBias, o) };
+      };
       return {
         weightIh: draw(keys[0], [4 * H, C]),
         weightHh: draw(keys[1], [4 * H, P]),
-        ...(bias && { biasIh: remember(draw(keys[2], [4 * H])), biasHh: draw(keys[3], [4 * H]) }),
+        ...(bias && biases()),
         ...(projSize !== undefined && { weightHr: draw(keys[4], [P, H]) }),
+        ...(layerNorm && {
+          norms: {
+            input: layerNormInit(4 * H, o),
+            recurrent: layerNormInit(4 * H, o),
+            cell: layerNormInit(H, o),
+          },
+        }),
         ...(projected && { out: linearInit(keys[5], P, C, { bias, ...o }) }),
       };
     },
@@ -91,11 +127,12 @@ export function lstm(options: LstmOptions): CausalMixer<LstmParams, LstmState> {
     cost({ B, T }: CostAt) {
       const projection = projSize === undefined ? 0 : P * H;
       const matrices = 4 * H * (C + P) + projection + (projected ? C * P : 0);
-      const perPosition = 13 * H + (bias ? 4 * H : 0) + (projected && bias ? C : 0);
+      const norms = layerNorm ? 18 * H : 0; // weights and biases of 4H + 4H + H
+      const perPosition = 13 * H + (norms / 2) * 7 + (bias ? 4 * H : 0) + (projected && bias ? C : 0);
       const onceBiases = bias && T > 0 ? 4 * H : 0; // b_ih + b_hh
       const matmulFlops = 2 * B * T * matrices;
       return {
-        params: matrices + (bias ? 8 * H : 0) + (projected && bias ? C : 0),
+        params: matrices + norms + (bias ? 8 * H : 0) + (projected && bias ? C : 0),
         matmulFlops,
         flops: matmulFlops + B * T * perPosition + onceBiases,
         stateFloats: B * (H + P),
@@ -104,12 +141,28 @@ export function lstm(options: LstmOptions): CausalMixer<LstmParams, LstmState> {
   });
 }
 
-function checkOptions(
-  hiddenDim: number,
-  projSize: number | undefined,
-  bias: boolean,
-  forgetBias: number,
-): void {
+/** The input biases [4H] with the forget gate's raised. */
+function remember(biasIh: Tensor, H: number, by: number, o: TensorOptions): Tensor {
+  return add(biasIh, concat([zeros([H], o), full([H], by, o), zeros([2 * H], o)]));
+}
+
+/** b_f = log u, u from U(1, Tmax − 1), and b_i = −b_f, in the input biases; the recurrent ones of both gates are 0. */
+function chronoBiases(
+  { biasIh, biasHh }: { biasIh: Tensor; biasHh: Tensor },
+  key: Key,
+  H: number,
+  range: number,
+  o: TensorOptions,
+): { biasIh: Tensor; biasHh: Tensor } {
+  const forget = log(uniform(key, [H], { low: 1, high: range - 1, ...o }));
+  const rest = (b: Tensor): Tensor => slice(b, 0, 2 * H, 4 * H);
+  return {
+    biasIh: concat([neg(forget), forget, rest(biasIh)]),
+    biasHh: concat([zeros([2 * H], o), rest(biasHh)]),
+  };
+}
+
+function checkOptions(hiddenDim: number, projSize: number | undefined): void {
   const positive = (n: number): boolean => Number.isInteger(n) && n > 0;
   if (!positive(hiddenDim))
     throw new OptionError(
@@ -119,8 +172,20 @@ function checkOptions(
     throw new OptionError(
       `lstm: projSize must be a positive integer below hiddenDim = ${hiddenDim}, got ${projSize}. Leave it out for no projection.`,
     );
+}
+
+function checkBiases(bias: boolean, forgetBias: number, chronoRange: number | undefined): void {
   if (!Number.isFinite(forgetBias) || (forgetBias !== 0 && !bias))
     throw new OptionError(
       `lstm: forgetBias needs bias: true and a finite number, got ${forgetBias} with bias: ${bias}. Leave it out.`,
+    );
+  if (chronoRange === undefined) return;
+  if (!(Number.isFinite(chronoRange) && chronoRange > 2) || !bias)
+    throw new OptionError(
+      `lstm: chronoRange needs bias: true and a number above 2, got ${chronoRange} with bias: ${bias}. Give the longest range in positions.`,
+    );
+  if (forgetBias !== 0)
+    throw new OptionError(
+      `lstm: chronoRange sets the forget gate's bias by itself, got forgetBias ${forgetBias} too. Give one of them.`,
     );
 }

@@ -35,9 +35,12 @@ import {
   previousStates,
 } from '../internal/sequence.js';
 import type { MaskOptions, MasksNow } from '../internal/sequence.js';
+import { joinedBias } from '../internal/weights.js';
 import { lstmBackwardOp } from './backward.js';
 import { forwardInputs, forwardScratch, lstmForwardKernel } from './cpu.js';
 import type { LstmAttrs } from './cpu.js';
+import { normedSequence } from './normed.js';
+import type { LstmNorms } from './normed.js';
 
 /** Weights of one LSTM layer in one direction; rows of the gate matrices in blocks i, f, g, o. */
 export interface LstmWeights {
@@ -51,6 +54,8 @@ export interface LstmWeights {
   readonly biasHh?: Tensor;
   /** [P, H] projects what the cell shows to h */
   readonly weightHr?: Tensor;
+  /** Normalises the gates and the cell: the layer-normalised LSTM */
+  readonly norms?: LstmNorms;
 }
 
 /** State of an LSTM layer. */
@@ -79,6 +84,9 @@ export interface LstmSequenceOptions extends MaskOptions {
  *   c ← f ∘ c + i ∘ g
  *   h ← W_hr (o ∘ tanh c), or o ∘ tanh c without W_hr
  *
+ * With `norms`, LN(W_ih x) and LN(W_hh h), each over all four gates, stand for the two products, and tanh LN(c) for
+ * tanh c; this form runs as a scan of its cell, not inside one op.
+ *
  * @param x        [B, T, I]  inputs; any T ≥ 0
  * @param weights  see `LstmWeights`
  * @param options  h0 [B, P], c0 [B, H], lengths [B] i32, resets [B, T] bool, reverse
@@ -86,7 +94,8 @@ export interface LstmSequenceOptions extends MaskOptions {
  * @throws ShapeError  shapes that do not fit together
  * @throws DTypeError  tensors that are not all f32 or all f64
  * @see Hochreiter and Schmidhuber 1997; with the forget gate of Gers, Schmidhuber and Cummins 2000;
- *      projection: Sak, Senior and Beaufays 2014, arXiv:1402.1128, eq. 7–14 without peepholes
+ *      projection: Sak, Senior and Beaufays 2014, arXiv:1402.1128, eq. 7–14 without peepholes;
+ *      norms: Ba, Kiros and Hinton 2016, arXiv:1607.06450, eq. 20–22
  */
 export function lstmSequence(
   x: Tensor,
@@ -94,7 +103,7 @@ export function lstmSequence(
   options: LstmSequenceOptions = {},
 ): [y: Tensor, state: LstmState] {
   const { reverse = false } = options;
-  const { weightIh, weightHh, weightHr, biasIh, biasHh } = weights;
+  const { weightIh, weightHh, weightHr, norms } = weights;
   const [B, T, H, P] = checkSizes('lstmSequence', x, weights);
   expectShape(
     'lstmSequence',
@@ -109,11 +118,13 @@ export function lstmSequence(
     const like = { dtype: x.dtype, device: x.device };
     const h0 = options.h0 ?? zeros([B, P], like);
     const c0 = options.c0 ?? zeros([B, H], like);
-    const { valid, resets } = masksOf('lstmSequence', options, B, T);
+    const masks = masksOf('lstmSequence', options, B, T);
+    const { valid, resets } = masks;
     if (T === 0) return [zeros([B, 0, P], like), { h: h0, c: c0 }];
 
-    const bias = biasIh && biasHh ? add(biasIh, biasHh) : (biasIh ?? biasHh);
-    const xg = linear(x, { weight: weightIh, ...(bias && { bias }) });
+    if (norms) return normedSequence(x, weights, norms, { h: h0, c: c0 }, masks, reverse);
+
+    const xg = linear(x, { weight: weightIh, ...joinedBias(weights) });
     const attrs: LstmAttrs = { projected: !!weightHr, valid: !!valid, resets: !!resets, reverse };
     const inputs = present([xg, weightHh, h0, c0, weightHr, valid, resets]);
     const [y, cells] = apply(lstmOp, inputs, attrs) as Tensor[];
@@ -147,7 +158,7 @@ function checkSizes(
   if (x.shape.length !== 3)
     throw new ShapeError(`${fn}: x must be [B, T, I], got ${show(x.shape)}. Add the missing axes.`);
   const [B, T, I] = x.shape;
-  const { weightIh, weightHh, weightHr, biasIh, biasHh } = weights;
+  const { weightIh, weightHh, weightHr, biasIh, biasHh, norms } = weights;
   const P = weightHh.shape.at(-1) ?? 0;
   const H = weightHr ? (weightHr.shape.at(-1) ?? 0) : P;
   const from = weightHr
@@ -158,6 +169,15 @@ function checkSizes(
   expectShape(fn, 'weightIh', weightIh, '[4H, I]', [4 * H, I], from);
   expectShape(fn, 'biasIh', biasIh, '[4H]', [4 * H], from);
   expectShape(fn, 'biasHh', biasHh, '[4H]', [4 * H], from);
+  for (const [name, width] of [
+    ['input', 4],
+    ['recurrent', 4],
+    ['cell', 1],
+  ] as const) {
+    const letters = width === 4 ? '[4H]' : '[H]';
+    expectShape(fn, `norms.${name}.weight`, norms?.[name].weight, letters, [width * H], from);
+    expectShape(fn, `norms.${name}.bias`, norms?.[name].bias, letters, [width * H], from);
+  }
   return [B, T, H, P];
 }
 

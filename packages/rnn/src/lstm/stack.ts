@@ -1,7 +1,8 @@
+import { FormatError } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
 import { runStack } from '../internal/stack.js';
 import type { Layer, StackOptions } from '../internal/stack.js';
-import { layersFromTorch, layersToTorch } from '../internal/torch.js';
+import { hiddenNames, layersFromTorch, layersToTorch } from '../internal/torch.js';
 import type { NamedTensors } from '../internal/torch.js';
 import { lstmSequence } from './op.js';
 import type { LstmWeights } from './op.js';
@@ -56,13 +57,7 @@ export function lstmStack(
   return [y, { hN, cN }];
 }
 
-const names = {
-  weight_ih: { field: 'weightIh' },
-  weight_hh: { field: 'weightHh' },
-  bias_ih: { field: 'biasIh', optional: true },
-  bias_hh: { field: 'biasHh', optional: true },
-  weight_hr: { field: 'weightHr', optional: true },
-};
+const names = { ...hiddenNames, weight_hr: { field: 'weightHr', optional: true } };
 
 /**
  * Weights of a PyTorch `nn.LSTM` by their names there: `weight_ih_l0`, `weight_hr_l0`, `bias_hh_l1_reverse`, …
@@ -74,7 +69,16 @@ export function lstmFromTorch(named: NamedTensors, prefix: string = ''): LstmLay
   return layersFromTorch<LstmWeights>('lstmFromTorch', named, names, prefix);
 }
 
-/** The weights of a stack under the names of a PyTorch `nn.LSTM`. */
+/**
+ * The weights of a stack under the names of a PyTorch `nn.LSTM`.
+ *
+ * @throws FormatError  a layer with norms, which `nn.LSTM` does not have
+ */
 export function lstmToTorch(layers: readonly LstmLayer[], prefix: string = ''): Record<string, Tensor> {
+  const normed = layers.findIndex(({ forward, reverse }) => forward.norms ?? reverse?.norms);
+  if (normed >= 0)
+    throw new FormatError(
+      `lstmToTorch: layers must be without norms, got some in layer ${normed}. nn.LSTM has no place for them.`,
+    );
   return layersToTorch(layers, names, prefix);
 }

@@ -1,0 +1,61 @@
+import {
+  add,
+  at,
+  defineOp,
+  expandDims,
+  gt,
+  matmul,
+  mul,
+  onesLike,
+  scan,
+  square,
+  sub,
+  where,
+  zerosLike,
+} from '@seq/tensor';
+import type { Op, Tensor } from '@seq/tensor';
+import { clearWhere, loopCost, matrixSize } from '../internal/sequence.js';
+import type { MasksNow } from '../internal/sequence.js';
+import { backwardInputs, elmanBackwardKernel, elmanScratch } from './cpu.js';
+import type { ElmanAttrs } from './cpu.js';
+
+/** da [B, T, H], dh0 [B, H] from dy, the states after each position and weightHh. */
+export const elmanBackwardOp: Op<ElmanAttrs> = defineOp<ElmanAttrs>({
+  name: 'elman.backward',
+  infer([dy]) {
+    const [B, , H] = dy.shape;
+    return [
+      { shape: dy.shape, dtype: dy.dtype },
+      { shape: [B, H], dtype: dy.dtype },
+    ];
+  },
+  cpu: elmanBackwardKernel,
+  scratch: ([dy]) => elmanScratch(dy.shape[0], dy.shape[2]),
+  reference: elmanBackwardReference,
+  cost([dy, , weight]) {
+    const [B, T, H] = dy.shape;
+    return loopCost(B * T, matrixSize(weight), H, 5);
+  },
+});
+
+/** The gradient as a scan against time. */
+function elmanBackwardReference(inputs: readonly Tensor[], attrs: ElmanAttrs): Tensor[] {
+  const { dy, y, weight, valid, resets } = backwardInputs(inputs, attrs);
+  const [dh0, da] = scan(
+    (carry: Tensor, now: MasksNow & { dy: Tensor; y: Tensor }) => {
+      const dh = add(now.dy, carry);
+      const slope =
+        attrs.nonlinearity === 'tanh'
+          ? sub(1, square(now.y))
+          : where(gt(now.y, 0), onesLike(now.y), zerosLike(now.y));
+      const keep = now.valid && expandDims(now.valid, 1);
+      const here = keep ? where(keep, mul(dh, slope), zerosLike(dh)) : mul(dh, slope);
+      const back = matmul(here, weight);
+      return [clearWhere(keep ? where(keep, back, dh) : back, now.resets), here];
+    },
+    zerosLike(at(dy, 0, 1)),
+    { dy, y, valid: valid ?? null, resets: resets ?? null },
+    { axis: 1, reverse: !attrs.reverse },
+  );
+  return [da, dh0];
+}

@@ -1,0 +1,151 @@
+import type { CpuCall } from '@seq/tensor';
+import { tanhRow } from '../internal/math.js';
+import {
+  clearRow,
+  multiplyPanels,
+  multiplyRows,
+  packFrom,
+  packPanels,
+  packRows,
+  paddedWidth,
+  panelDoubles,
+  pieces,
+  rowAt,
+  rowStep,
+} from '../internal/panels.js';
+import { maskInputs } from '../internal/sequence.js';
+import type { MaskFlags } from '../internal/sequence.js';
+
+/** What the sum of input and recurrent product goes through. */
+export type ElmanNonlinearity = 'tanh' | 'relu';
+
+/** Which masks are present, the direction of time and the nonlinearity. */
+export interface ElmanAttrs extends MaskFlags {
+  readonly nonlinearity: ElmanNonlinearity;
+  readonly reverse: boolean;
+}
+
+/** Inputs of `elmanOp` by name. */
+export interface ElmanForwardInputs<X> {
+  readonly xg: X;
+  readonly weight: X;
+  readonly h0: X;
+  readonly valid?: X;
+  readonly resets?: X;
+}
+
+/** Inputs of `elmanBackwardOp` by name. */
+export interface ElmanBackwardInputs<X> {
+  readonly dy: X;
+  readonly y: X;
+  readonly weight: X;
+  readonly valid?: X;
+  readonly resets?: X;
+}
+
+/** Names the inputs of `elmanOp`. */
+export function forwardInputs<X>(inputs: readonly X[], attrs: ElmanAttrs): ElmanForwardInputs<X> {
+  const [xg, weight, h0, ...rest] = inputs;
+  return { xg, weight, h0, ...maskInputs(rest, attrs) };
+}
+
+/** Names the inputs of `elmanBackwardOp`. */
+export function backwardInputs<X>(inputs: readonly X[], attrs: ElmanAttrs): ElmanBackwardInputs<X> {
+  const [dy, y, weight, ...rest] = inputs;
+  return { dy, y, weight, ...maskInputs(rest, attrs) };
+}
+
+/** Scratch of either kernel in bytes. */
+export function elmanScratch(B: number, H: number): number {
+  return 8 * (2 * B * H + B * paddedWidth(H) + panelDoubles(H, H));
+}
+
+/**
+ * inputs  xg [B, T, H] with both biases, weightHh [H, H], h0 [B, H], then as the attributes say valid [B, T], resets [B, T]
+ * outputs y [B, T, H]
+ */
+export function elmanForwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<ElmanAttrs>): void {
+  const { xg, weight: w, h0, valid, resets } = forwardInputs(inputs, attrs);
+  const [y] = outputs;
+  const [B, T, H] = xg.shape;
+  const ld = paddedWidth(H);
+
+  const packed = B * T >= packFrom;
+  const [state, p, panels] = pieces(scratch, [
+    B * H, // h, packed rows
+    B * ld, // W_hh h, then the new state
+    panelDoubles(H, H),
+  ]);
+  if (packed) packPanels(w.data, w.offset, [H, H], [1, H], panels);
+  packRows(h0.data, h0.offset, B, H, state);
+
+  const x_ = xg.data.subarray(xg.offset);
+  const y_ = y.data.subarray(y.offset);
+  for (let s = 0; s < T; s++) {
+    const t = attrs.reverse ? T - 1 - s : s;
+    for (let b = 0; resets && b < B; b++)
+      if (resets.data[resets.offset + b * T + t]) clearRow(state, b, B, H);
+    if (packed) multiplyPanels(state, panels, p, B, H, H);
+    else multiplyRows(state, w.data, w.offset, p, B, H, H);
+
+    for (let b = 0; b < B; b++) {
+      const hold = valid !== undefined && !valid.data[valid.offset + b * T + t];
+      const step = rowStep(b, B);
+      const row = b * ld;
+      let yAt = (b * T + t) * H;
+      for (let j = 0; j < H; j++) p[row + j] += x_[yAt + j];
+      if (attrs.nonlinearity === 'tanh') tanhRow(p, row, row + H);
+      else for (let j = row; j < row + H; j++) if (p[j] < 0) p[j] = 0;
+      for (let j = 0, hAt = rowAt(b, B, H); j < H; j++, hAt += step, yAt++) {
+        y_[yAt] = hold ? state[hAt] : p[row + j];
+        state[hAt] = y_[yAt]; // as rounded, so that a cut between two calls changes nothing
+      }
+    }
+  }
+}
+
+/**
+ * inputs  dy [B, T, H], y [B, T, H], weightHh [H, H], then as the attributes say valid [B, T], resets [B, T]
+ * outputs da [B, T, H] = gradient by xg, dh0 [B, H]
+ */
+export function elmanBackwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<ElmanAttrs>): void {
+  const { dy, y, weight: w, valid, resets } = backwardInputs(inputs, attrs);
+  const [da, dh0] = outputs;
+  const [B, T, H] = dy.shape;
+  const ld = paddedWidth(H);
+
+  const [rows, back, carry, panels] = pieces(scratch, [
+    B * H, // da of the step, packed rows
+    B * ld, // da · W_hh
+    B * H, // gradient by the state after the step
+    panelDoubles(H, H),
+  ]);
+  carry.fill(0);
+  packPanels(w.data, w.offset, [H, H], [H, 1], panels);
+
+  const dy_ = dy.data.subarray(dy.offset);
+  const y_ = y.data.subarray(y.offset);
+  const da_ = da.data.subarray(da.offset);
+  for (let s = T - 1; s >= 0; s--) {
+    const t = attrs.reverse ? T - 1 - s : s;
+    for (let b = 0; b < B; b++) {
+      const hold = valid !== undefined && !valid.data[valid.offset + b * T + t];
+      const step = rowStep(b, B);
+      let rowOf = rowAt(b, B, H);
+      let at = (b * T + t) * H;
+      for (let j = 0, c = b * H; j < H; j++, c++, rowOf += step, at++) {
+        const dh = dy_[at] + carry[c];
+        const slope = attrs.nonlinearity === 'tanh' ? 1 - y_[at] * y_[at] : y_[at] > 0 ? 1 : 0;
+        da_[at] = rows[rowOf] = hold ? 0 : dh * slope;
+        carry[c] = hold ? dh : 0;
+      }
+    }
+    multiplyPanels(rows, panels, back, B, H, H);
+    for (let b = 0; b < B; b++) {
+      const cleared = resets !== undefined && resets.data[resets.offset + b * T + t];
+      for (let j = 0, c = b * H, at = b * ld; j < H; j++, c++, at++)
+        carry[c] = cleared ? 0 : carry[c] + back[at];
+    }
+  }
+  for (let i = 0; i < B * H; i++) dh0.data[dh0.offset + i] = carry[i];
+}
