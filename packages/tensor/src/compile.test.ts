@@ -129,6 +129,36 @@ describe('compile', () => {
     }
   });
 
+  test('memory that only temporaries take over is not taken from a fork either', async () => {
+    const device = s.createCpu();
+    const f = s.compile((x: s.Tensor) => x.mul(2).exp().sum(), { donate: [0] });
+    const x = s.tensor([1, 2], { device });
+    const fork = s.cloneTree(x);
+    await f(x).item();
+    expect(await list(fork)).toEqual([1, 2]);
+  });
+
+  test('a call that fails after it overwrote an argument kills it instead of leaving it changed', async () => {
+    const device = s.createCpu();
+    const y = s.tensor([1, 2], { device });
+    const f = s.compile((x: s.Tensor, i: s.Tensor) => x.mul(2).add(s.gather(y, i)), {
+      donate: [0],
+      name: 'late',
+    });
+    const x = s.tensor([1, 2], { device });
+    const fork = s.tensor([1, 2], { device });
+    const bad = s.tensor([0, 5], { dtype: 'i32', device });
+    expect(() => f(x, bad)).toThrow('gather: index must be in [0, 1], got 5');
+    expect(() => x.add(1)).toThrow(
+      'late: this tensor was moved into a call that failed after it had begun to overwrite it.',
+    );
+    const shared = s.cloneTree(fork);
+    expect(() => f(fork, bad)).toThrow('gather');
+    expect(await list(fork)).toEqual([1, 2]);
+    expect(await list(shared)).toEqual([1, 2]);
+    expect(await bad.data()).toHaveLength(2);
+  });
+
   test('a call that fails leaves donated arguments alive and unchanged', async () => {
     const device = s.createCpu();
     const f = s.compile((x: s.Tensor, i: s.Tensor) => x.add(s.gather(x, i)), { donate: [0] });

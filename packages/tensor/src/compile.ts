@@ -107,21 +107,34 @@ export function compile<A extends readonly unknown[], R>(
       }
       const values = handles.map((t, i) => {
         const shared = uses.get(t.use(name).storage)! > 1;
-        return ready(name, t, entry.program.donated.includes(i), shared);
+        return ready(name, t, entry.program.overwrittenAt[i] !== Infinity, shared);
       });
       device.flush();
       for (const v of values) if (v.storage.error !== null) throw v.storage.error;
-      const outputs = executable.run(values).map((v) => new Tensor(v));
+      const kill = (t: Tensor, why: string): void =>
+        t.kill(() => new StateError('state-moved', `${name}: ${why}`));
+      let outputs: Tensor[];
+      try {
+        outputs = executable.run(values).map((v) => new Tensor(v));
+      } catch (error) {
+        // What was not touched stays alive; what was overwritten must not pass for what it was.
+        leaves.forEach(({ t }, i) => {
+          const own = values[i].storage === t.use(name).storage;
+          if (own && entry.program.overwrittenAt[i] <= executable.failedAt) {
+            kill(
+              t,
+              'this tensor was moved into a call that failed after it had begun to overwrite it. Go on from a copy: cloneTree() before the call, or a checkpoint.',
+            );
+          }
+        });
+        throw error;
+      }
       for (const { t, moved } of leaves) {
-        if (moved) {
-          t.kill(
-            () =>
-              new StateError(
-                'state-moved',
-                `${name}: this tensor was moved into an earlier call (donate). Use the value that the call returned, or cloneTree() before it.`,
-              ),
+        if (moved)
+          kill(
+            t,
+            'this tensor was moved into an earlier call (donate). Use the value that the call returned, or cloneTree() before it.',
           );
-        }
       }
       return traced.rebuild(outputs);
     });

@@ -24,6 +24,8 @@ const noScratch = new Float64Array(0);
  */
 export class BoundProgram {
   readonly program: Program;
+  /** The instruction that runs, or ran last. */
+  at = 0;
   readonly #steps: Step[];
   readonly #inputs: External[];
   readonly #outputs: External[];
@@ -86,6 +88,7 @@ export class BoundProgram {
       poison(this.#arena.memory, this.#arena.byteOffset, this.program.arenaBytes);
     }
     const avals = this.program.slots;
+    this.at = 0;
     for (const { instruction, call } of this.#steps) {
       if (context.checkNumerics) {
         runKernel(
@@ -96,6 +99,7 @@ export class BoundProgram {
           context,
         );
       } else runKernel(instruction.op, call, [], instruction.node, context);
+      this.at++;
     }
   }
 

@@ -281,6 +281,7 @@ function viewOfValue(v: Value): CpuView {
 /** A program with memory of its own for temporaries; arguments are read where they lie. */
 class CpuExecutable implements Executable {
   readonly program: Program;
+  failedAt = -1;
   readonly #device: CpuDevice;
   #arena: CpuBuffer | null = null;
   #bound: BoundProgram | null = null;
@@ -308,9 +309,11 @@ class CpuExecutable implements Executable {
       bound.setOutput(i, buffer.as(aval.dtype), 0);
       return buffer;
     });
+    this.failedAt = -1;
     try {
       bound.run();
     } catch (error) {
+      this.failedAt = bound.at;
       for (const b of buffers) if (b !== null) device.free(b);
       throw error;
     }

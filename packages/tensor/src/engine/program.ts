@@ -58,6 +58,8 @@ export interface Program {
   readonly arenaBytes: number;
   /** For each output the input whose memory it takes over, or −1. */
   readonly donated: readonly number[];
+  /** For each input the first instruction that writes into its memory; Infinity when none does. */
+  readonly overwrittenAt: readonly number[];
   readonly inputBytes: number;
   /** Bytes of outputs that need memory of their own. */
   readonly outputBytes: number;
@@ -171,6 +173,7 @@ export function planProgram(
     instructions,
     arenaBytes,
     donated,
+    overwrittenAt: overwrites(graph.inputs.length, slots, instructions),
     inputBytes,
     outputBytes,
     peakBytes: inputBytes + outputBytes + arenaBytes,
@@ -220,6 +223,18 @@ function shareMemory(
     }
   });
   return donated;
+}
+
+/** When the memory of each input is first written; temporaries may take it over as well as outputs. */
+function overwrites(inputs: number, slots: readonly Slot[], instructions: readonly Instruction[]): number[] {
+  const first = new Array<number>(inputs).fill(Infinity);
+  instructions.forEach(({ outputs }, at) => {
+    for (const { slot } of outputs) {
+      const { home } = slots[slot];
+      if (home.kind === 'input') first[home.index] = Math.min(first[home.index], at);
+    }
+  });
+  return first;
 }
 
 /** Lays out the arena: largest blocks first, each at the lowest offset free during its life. Returns its size. */
@@ -273,5 +288,7 @@ export interface Executable {
   readonly program: Program;
   /** Runs on argument values (dense, realised) and returns results; donated inputs are overwritten. */
   run(inputs: readonly Value[]): Value[];
+  /** The instruction at which the last run failed; −1 when it did not. */
+  readonly failedAt: number;
   dispose(): void;
 }
