@@ -136,9 +136,13 @@ describe('gradients', () => {
     });
     await checkGradients((x) => s.apply1(fused, [x], null), [sample([4])]);
     expect(kernels).toBeGreaterThan(0);
-    // A device that runs references ignores the kernel and the rule.
+    // A device that runs references ignores the kernel and the rule, and leaves nothing of their inside behind.
     kernels = 0;
     const device = s.createCpu({ references: true });
+    const one = s.ones([2], { device });
+    const y = s.apply1(fused, [one], null);
+    await y.data();
+    expect(device.memory().tensors).toBe(2);
     await checkGradients((x) => s.apply1(fused, [x], null), [sample([4], { device })]);
     expect(kernels).toBe(0);
   });

@@ -4,7 +4,7 @@ import type { Aval } from './dtype.js';
 import { sizeOf } from './dtype.js';
 import { DeviceError } from './errors.js';
 import type { Op } from './op.js';
-import { state, withoutTapes } from './state.js';
+import { state, temporaries, withoutTapes } from './state.js';
 import { isTracked, recordOnTapes } from './tape.js';
 import { newValue, viewOf } from './value.js';
 import type { Node, Value } from './value.js';
@@ -57,7 +57,7 @@ export function applyOn<A>(
       const watched = isTracked(values);
       if (composite || watched) {
         const own = watched && op.vjp !== undefined && !device.referencesOnly;
-        const run = (): Tensor | readonly Tensor[] => op.reference!(inputs, attrs);
+        const run = (): Tensor | readonly Tensor[] => temporaries(() => op.reference!(inputs, attrs));
         const result = own ? withoutTapes(run) : run();
         const list = (many ? result : [result]) as readonly Tensor[];
         if (own) {
