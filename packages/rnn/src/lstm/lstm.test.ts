@@ -60,19 +60,25 @@ const op = (t: Readonly<Record<string, Tensor>>): Record<string, Tensor> => {
   return { y, h, c };
 };
 
-conformance(lstm, {
-  small: { dModel: 4 },
-  core: {
-    inputs: ({ B, T, random }) => ({
-      x: random.normal([B, T, I]),
-      ...drawWeights(random),
-      h0: random.normal([B, H]),
-      c0: random.normal([B, H]),
-    }),
-    op,
-    naive,
-  },
-});
+for (const [name, small] of [
+  ['lstm', { dModel: 4 }],
+  ['lstm with chrono init', { dModel: 4, chronoRange: 8 }],
+] as const) {
+  conformance(lstm, {
+    name,
+    small,
+    core: {
+      inputs: ({ B, T, random }) => ({
+        x: random.normal([B, T, I]),
+        ...drawWeights(random),
+        h0: random.normal([B, H]),
+        c0: random.normal([B, H]),
+      }),
+      op,
+      naive,
+    },
+  });
+}
 
 conformance(lstm, {
   name: 'lstm with projections',
@@ -88,11 +94,6 @@ conformance(lstm, {
     op,
     naive,
   },
-});
-
-conformance(lstm, {
-  name: 'lstm with chrono init',
-  small: { dModel: 4, chronoRange: 8 },
 });
 
 /** Norms of the layer-normalised form among flat names. */
