@@ -28,40 +28,49 @@ function beforeContext(options: CrossAttentionOptions): CrossAttentionMixer {
   };
 }
 
-conformance(beforeContext, {
-  name: 'cross-attention',
-  small: { dModel: 6, numHeads: 4, numKvHeads: 2, headDim: 3, contextDim: 5 },
-  naive(params, x) {
-    const [B, T, C] = x.shape;
-    const rows = hostRandom(77).normal([1, S, 5]).data;
-    const context = Float64Array.from({ length: B * rows.length }, (_, i) => rows[i % rows.length]);
-    const [q, kv, out] = ['q', 'kv', 'out'].map((n) => [
-      params[`${n}.weight`].data,
-      params[`${n}.bias`].data,
-    ]);
-    return crossAttentionNaive({
-      x: x.data,
-      context,
-      wq: q[0],
-      wkv: kv[0],
-      wo: out[0],
-      biases: [q[1], kv[1], out[1]],
-      B,
-      T,
-      S,
-      C,
-      E: 5,
-      H: 4,
-      G: 2,
-      D: 3,
-    });
-  },
-});
-
-conformance(beforeContext, {
-  name: 'cross-attention, multi-query, softcap, without bias',
-  small: { dModel: 8, numHeads: 2, numKvHeads: 1, softcap: 2, bias: false, scale: 0.7, initStd: 0.3 },
-});
+const instances: readonly [
+  name: string,
+  small: CrossAttentionOptions & { numHeads: number; numKvHeads: number },
+][] = [
+  ['cross-attention', { dModel: 6, numHeads: 4, numKvHeads: 2, headDim: 3, contextDim: 5 }],
+  [
+    'cross-attention, multi-query, softcap, without bias',
+    { dModel: 8, numHeads: 2, numKvHeads: 1, softcap: 2, bias: false, scale: 0.7, initStd: 0.3 },
+  ],
+];
+for (const [name, small] of instances) {
+  const {
+    dModel: C,
+    numHeads: H,
+    numKvHeads: G,
+    contextDim: E = C,
+    headDim: D = C / H,
+    scale,
+    softcap,
+  } = small;
+  conformance(beforeContext, {
+    name,
+    small,
+    naive(params, x) {
+      const [B, T] = x.shape;
+      const rows = hostRandom(77).normal([1, S, E]).data;
+      const context = Float64Array.from({ length: B * rows.length }, (_, i) => rows[i % rows.length]);
+      const bias = (n: string, size: number): ArrayLike<number> =>
+        params[`${n}.bias`]?.data ?? new Float64Array(size);
+      return crossAttentionNaive({
+        x: x.data,
+        context,
+        wq: params['q.weight'].data,
+        wkv: params['kv.weight'].data,
+        wo: params['out.weight'].data,
+        biases: [bias('q', H * D), bias('kv', 2 * G * D), bias('out', C)],
+        ...{ B, T, S, C, E, H, G, D },
+        ...(scale !== undefined && { scale }),
+        ...(softcap !== undefined && { softcap }),
+      });
+    },
+  });
+}
 
 describe('crossAttention', () => {
   const mixer = crossAttention({ dModel: 8, numHeads: 2, contextDim: 3 });

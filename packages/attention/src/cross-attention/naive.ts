@@ -20,18 +20,23 @@ export interface CrossAttentionNaiveInput {
   H: number;
   G: number;
   D: number;
+  /** Factor of the scores. Default 1/√D. */
+  scale?: number;
+  /** Bound c of the scores, c tanh(s / c). */
+  softcap?: number;
 }
 
 /**
  * The definition of cross-attention, position by position.
  *
  *   q_t = W_q x_t + b_q    k_j, v_j = W_kv c_j + b_kv
- *   o_t = Σ_j softmax_j(q_t · k_j / √D) v_j per head    y_t = W_o o_t + b_o
+ *   o_t = Σ_j softmax_j(cap(scale · q_t · k_j)) v_j per head    y_t = W_o o_t + b_o
  *
  * @returns y [B, T, C]
  */
 export function crossAttentionNaive(input: CrossAttentionNaiveInput): Float64Array {
-  const { x, context, wq, wkv, wo, biases, B, T, S, C, E, H, G, D } = input;
+  const { x, context, wq, wkv, wo, biases, B, T, S, C, E, H, G, D, softcap } = input;
+  const { scale = 1 / Math.sqrt(D) } = input;
   const project = (
     from: ArrayLike<number>,
     at: number,
@@ -55,7 +60,8 @@ export function crossAttentionNaive(input: CrossAttentionNaiveInput): Float64Arr
         const s = kv.map((row) => {
           let dot = 0;
           for (let d = 0; d < D; d++) dot += q[h * D + d] * row[g * D + d];
-          return dot / Math.sqrt(D);
+          const score = scale * dot;
+          return softcap === undefined ? score : softcap * Math.tanh(score / softcap);
         });
         const largest = Math.max(...s);
         const sum = s.reduce((a, v) => a + Math.exp(v - largest), 0);
