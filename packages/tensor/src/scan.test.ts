@@ -56,6 +56,27 @@ describe('scan', () => {
     await checkGradients(b, p);
   });
 
+  test.each([false, true])(
+    'a loop in the body of a loop has gradients (checkpoint %s)',
+    async (checkpoint) => {
+      const nested = (init: s.Tensor, w_: s.Tensor, x: s.Tensor): s.Tensor => {
+        const outer = (h: s.Tensor, slice: s.Tensor): Pair => s.scan(cell(w_, u), h, slice, { axis: 0 });
+        return s.scan(outer, init, x, { checkpoint })[1];
+      };
+      const blocks = sample([3, 4, 2, 2], { seed: 6 }); // [outer, inner, row, channel]
+      const start = sample([2, 2], { seed: 7 });
+      const flat = s.scan(cell(w, u), start, blocks.reshape([12, 2, 2]))[1];
+      expectClose(await list(nested(start, w, blocks)), await list(flat), 1e-12);
+      await checkGradients(nested as (...inputs: s.Tensor[]) => s.Tensor, [start, w, blocks]);
+    },
+  );
+
+  test('a loop under checkpoint has the gradients it has without', async () => {
+    const f = (x: s.Tensor): s.Tensor => s.scan(cell(w, u), h0, x, { axis: 1 })[1].square().sum();
+    const kept = s.grad((x: s.Tensor) => s.checkpoint(f, x), xs);
+    expectClose(await list(kept), await list(s.grad(f, xs)), 1e-12);
+  });
+
   test('carries that are swapped, kept, integer and trees', async () => {
     const step = (c: {
       a: s.Tensor;

@@ -4,7 +4,7 @@ import { defaultDevice } from './devices.js';
 import { apply } from './engine/apply.js';
 import type { Aval } from './engine/dtype.js';
 import { isFloat } from './engine/dtype.js';
-import { GradError, OptionError, ShapeError, show } from './engine/errors.js';
+import { OptionError, ShapeError, show } from './engine/errors.js';
 import { closeGraph, evalNodes } from './engine/graph.js';
 import { normalizeAxis } from './engine/layout.js';
 import type { Op } from './engine/op.js';
@@ -14,7 +14,7 @@ import type { Program } from './engine/program.js';
 import { isTracked } from './engine/tape.js';
 import type { Graph } from './engine/trace.js';
 import type { Node, Value } from './engine/value.js';
-import { owned, trace } from './grad.js';
+import { owned, referenceVjp, trace } from './grad.js';
 import { scope } from './scope.js';
 import { diffLoop, gradientLoop } from './scan-grad.js';
 import type { DiffLoop } from './scan-grad.js';
@@ -40,9 +40,10 @@ export const scanOp: Op<ScanAttrs> = defineOp<ScanAttrs>({
   scratch: (_, attrs) => loopScratch(attrs),
   cpu: runLoop,
   vjp: (call) => {
-    if (call.attrs.diff === null)
-      throw new GradError('scan: the loop was recorded unwatched. This is a bug in the library.');
-    return gradientLoop(call, call.attrs.diff, applyLoop);
+    const { diff } = call.attrs;
+    // A loop in the body of a loop was recorded before any tape watched: it runs again, watched.
+    if (diff === null) return referenceVjp((inputs, attrs) => applyLoop(attrs, inputs), call);
+    return gradientLoop(call, diff, applyLoop);
   },
   cost(_, __, { program, length }) {
     const body = programCost(program);
