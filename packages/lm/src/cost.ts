@@ -5,7 +5,17 @@ import type { ResolvedOptions } from './options.js';
 
 /** Cost of the whole model: mixers, and around them embedding, norms, residuals, feed-forward and head. */
 export function modelCost(
-  { vocabSize: V, dModel: C, norm, feedForward, tieEmbeddings, embedding, head, residual }: ResolvedOptions,
+  {
+    vocabSize: V,
+    dModel: C,
+    norm,
+    feedForward,
+    tieEmbeddings,
+    embedding,
+    head,
+    headBias,
+    residual,
+  }: ResolvedOptions,
   mixers: readonly CausalMixer<Tree, Tree>[],
   at: CostAt,
 ): Cost {
@@ -35,5 +45,6 @@ export function modelCost(
   }
   add(normParams, 0, normFlops);
   if (head) add(tieEmbeddings ? 0 : V * C, 2 * n * V * C, 0);
+  if (headBias) add(V, 0, n * V);
   return total;
 }

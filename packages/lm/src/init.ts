@@ -7,7 +7,7 @@ import {
   rmsNormInit,
 } from '@seq/nn';
 import type { CausalMixer, Initializer } from '@seq/nn';
-import { foldIn, scope } from '@seq/tensor';
+import { foldIn, scope, zeros } from '@seq/tensor';
 import type { Key, TensorOptions, Tree } from '@seq/tensor';
 import type { ResolvedOptions } from './options.js';
 import type { BlockParams, LanguageModelParams } from './types.js';
@@ -26,6 +26,7 @@ export function initParams(
     embeddingStd,
     embedding,
     head,
+    headBias,
   }: ResolvedOptions,
   mixers: readonly CausalMixer<Tree, Tree>[],
   key: Key,
@@ -47,7 +48,14 @@ export function initParams(
       ...(embedding ? { embedding: embeddingInit(foldIn(key, 0), V, C, table(embeddingStd)) } : {}),
       blocks,
       ...(norm ? { norm: normParams() } : {}),
-      ...(head && !tieEmbeddings ? { head: embeddingInit(foldIn(key, 1), V, C, table(headStd)) } : {}),
+      ...(head && !tieEmbeddings
+        ? {
+            head: {
+              ...embeddingInit(foldIn(key, 1), V, C, table(headStd)),
+              ...(headBias && { bias: zeros([V], o) }),
+            },
+          }
+        : {}),
     };
   });
 }

@@ -4,9 +4,15 @@ import type { Tensor, Tree } from '@seq/tensor';
 import type { ResolvedOptions } from './options.js';
 
 /** The normalisation of the options, or nothing. [..., C] → [..., C] */
-export function applyNorm(norm: ResolvedOptions['norm'], x: Tensor, params: Tree): Tensor {
+export function applyNorm(
+  { norm, normEps: eps }: Pick<ResolvedOptions, 'norm' | 'normEps'>,
+  x: Tensor,
+  params: Tree,
+): Tensor {
   if (norm === false) return x;
-  return norm === 'rms' ? rmsNorm(x, params as RmsNormParams) : layerNorm(x, params as LayerNormParams);
+  return norm === 'rms'
+    ? rmsNorm(x, params as RmsNormParams, { eps })
+    : layerNorm(x, params as LayerNormParams, { eps });
 }
 
 /** The feed-forward network of the options. [..., C] → [..., C] */

@@ -60,7 +60,10 @@ describe('the three forms are one function', () => {
       'layer norm, tied, gated',
       hybrid({ norm: 'layer', tieEmbeddings: true, feedForward: { gated: true, hidden: 6 } }),
     ],
-    ['bare', hybrid({ norm: false, feedForward: false, residual: false })],
+    [
+      'bare, with a biased head',
+      hybrid({ norm: false, feedForward: false, residual: false, headBias: true }),
+    ],
   ];
   test.each(variants)('%s', async (_, lm) => {
     const params = lm.init(key(1), f64);
@@ -221,6 +224,35 @@ describe('arrangements', () => {
     expect(rows.every((row) => row.some((g) => g !== 0))).toBe(true); // the head's use reaches rows that no input has
   });
 
+  test('headBias adds a number to each logit', async () => {
+    const lm = hybrid({ headBias: true });
+    const params = lm.init(key(1));
+    const bias = tensor(Float32Array.from({ length: V }, (_, i) => i - 3));
+    expect(await params.head!.bias!.data()).toEqual(new Float32Array(V));
+    const raised = { ...params, head: { ...params.head!, bias } };
+    const tokens = ids(1, 4);
+    expect(await difference(lm.forward(raised, tokens), lm.forward(params, tokens).add(bias))).toBe(0);
+    expect(lm.decayMask(params)).toMatchObject({ head: { weight: true, bias: false } });
+  });
+
+  test('normEps is what every norm adds', async () => {
+    const bare = { feedForward: false, mixers: [], tieEmbeddings: true, embedding: true } as const;
+    for (const [norm, normEps] of [
+      ['rms', 0.5],
+      ['layer', 2],
+    ] as const) {
+      const lm = hybrid({ ...bare, norm, normEps });
+      const params = lm.init(key(1), f64);
+      const table = params.embedding!.weight;
+      const centred = norm === 'rms' ? table : table.sub(table.mean(1, { keepDims: true }));
+      const unit = centred.div(centred.square().mean(1, { keepDims: true }).add(normEps).sqrt());
+      const want = unit.at(3).expandDims(0).matmul(table.transpose());
+      const got = lm.forward(params, tensor([[3]], { dtype: 'i32' })).at(0);
+      expect(await difference(got, want)).toBeLessThan(1e-14);
+    }
+    expect([hybrid().spec.normEps, hybrid({ norm: 'layer' }).spec.normEps]).toEqual([1e-6, 1e-5]);
+  });
+
   test('the same mixer value twice has parameters twice', () => {
     const one = ema({ dModel: C });
     const params = languageModel({ vocabSize: V, dModel: C, mixers: [one, one] }).init(key(1));
@@ -275,7 +307,7 @@ describe('cost', () => {
   const variants: [string, LanguageModel][] = [
     ['hybrid', hybrid()],
     ['layer norm, tied, gated', hybrid({ norm: 'layer', tieEmbeddings: true, feedForward: { gated: true } })],
-    ['no feed-forward', hybrid({ feedForward: false, norm: false })],
+    ['no feed-forward, biased head', hybrid({ feedForward: false, norm: false, headBias: true })],
   ];
   test.each(variants)('%s: parameters and products exact, the rest within a tenth of the plan', (_, lm) => {
     const params = lm.init(key(1));
@@ -348,6 +380,7 @@ describe('errors name the rule and the remedy', () => {
       () => hybrid({ embeddingStd: NaN }),
       /embeddingStd must be a finite number ≥ 0, got NaN/,
     ],
+    ['normEps', () => hybrid({ normEps: -1 }), /normEps must be a finite number ≥ 0, got -1/],
     ['norm', () => hybrid({ norm: 'batch' as 'rms' }), /norm must be 'rms', 'layer' or false, got batch/],
     [
       'one-hot',
@@ -358,6 +391,11 @@ describe('errors name the rule and the remedy', () => {
       'tied without head',
       () => hybrid({ head: false, tieEmbeddings: true, vocabSize: C }),
       /tieEmbeddings needs a head/,
+    ],
+    [
+      'bias of a tied head',
+      () => hybrid({ headBias: true, tieEmbeddings: true }),
+      /headBias needs a head of its own, got tieEmbeddings: true/,
     ],
     [
       'hidden',

@@ -48,7 +48,7 @@ export function languageModel(options: LanguageModelOptions): LanguageModel {
   const mixers = options.mixers as readonly CausalMixer<Tree, Tree>[];
   const spec: LanguageModelSpec = { kind: 'seq/lm', ...resolved, mixers: mixers.map((m) => m.spec) };
   const noDecay = mixers.flatMap((m, i) => (m.noDecay ?? []).map((path) => `blocks.${i}.mixer.${path}`));
-  const { vocabSize: V, norm, feedForward, residual } = resolved;
+  const { vocabSize: V, feedForward, residual } = resolved;
 
   const drop = (x: Tensor, key: Key | undefined, site: number): Tensor =>
     key && resolved.dropout > 0 ? dropout(x, resolved.dropout, foldIn(key, site)) : x;
@@ -69,17 +69,17 @@ export function languageModel(options: LanguageModelOptions): LanguageModel {
     let x = drop(embed(params, tokens), key, 0);
     params.blocks.forEach((p, i) => {
       const own = key ? { ...o, key: foldIn(key, 3 * i + 1) } : o;
-      const mixed = drop(mix(i, p, applyNorm(norm, x, p.norm), own), key, 3 * i + 2);
+      const mixed = drop(mix(i, p, applyNorm(resolved, x, p.norm), own), key, 3 * i + 2);
       x = residual ? x.add(mixed) : mixed;
       if (!feedForward) return;
-      const inner = applyFeedForward(feedForward, applyNorm(norm, x, p.feedForwardNorm), p.feedForward);
+      const inner = applyFeedForward(feedForward, applyNorm(resolved, x, p.feedForwardNorm), p.feedForward);
       x = residual ? x.add(drop(inner, key, 3 * i + 3)) : drop(inner, key, 3 * i + 3);
     });
     return x;
   };
 
   const head = (params: LanguageModelParams, x: Tensor): Tensor => {
-    const h = applyNorm(norm, x, params.norm);
+    const h = applyNorm(resolved, x, params.norm);
     if (!resolved.head) return h;
     return linear(h, resolved.tieEmbeddings ? params.embedding! : params.head!);
   };

@@ -25,8 +25,12 @@ export interface LanguageModelOptions {
   readonly feedForward?: FeedForwardOptions | false;
   /** Normalisation before each branch and before the head; false for none. */
   readonly norm?: 'rms' | 'layer' | false;
+  /** What the normalisation adds to the mean square or variance; default 1e-6 for 'rms', 1e-5 for 'layer'. */
+  readonly normEps?: number;
   /** The head reads the embedding's table instead of one of its own. */
   readonly tieEmbeddings?: boolean;
+  /** The head adds a number of its own to each logit. Default false. */
+  readonly headBias?: boolean;
   /**
    * Standard deviation of a fresh embedding. Default 0.25, small beside what the blocks add and large enough for
    * attention to tell tokens apart; 0.02 where the same table makes the logits.
@@ -48,7 +52,9 @@ export interface ResolvedOptions {
   readonly dModel: number;
   readonly feedForward: Required<FeedForwardOptions> | false;
   readonly norm: 'rms' | 'layer' | false;
+  readonly normEps: number;
   readonly tieEmbeddings: boolean;
+  readonly headBias: boolean;
   readonly embeddingStd: number;
   readonly dropout: number;
   readonly embedding: boolean;
@@ -63,7 +69,9 @@ export function resolveOptions({
   mixers,
   feedForward = {},
   norm = 'rms',
+  normEps = norm === 'layer' ? 1e-5 : 1e-6,
   tieEmbeddings = false,
+  headBias = false,
   dropout = 0,
   embedding = true,
   head = true,
@@ -106,6 +114,11 @@ export function resolveOptions({
       `languageModel: norm must be 'rms', 'layer' or false, got ${String(norm)}. Choose one of these.`,
     );
   }
+  if (!(normEps >= 0 && normEps < Infinity)) {
+    throw new OptionError(
+      `languageModel: normEps must be a finite number ≥ 0, got ${normEps}. Usual values are 1e-6 and 1e-5.`,
+    );
+  }
   if (!embedding && tieEmbeddings) {
     throw new OptionError(
       'languageModel: tieEmbeddings needs an embedding, got embedding: false. Leave one of the two out.',
@@ -114,6 +127,11 @@ export function resolveOptions({
   if (!head && tieEmbeddings) {
     throw new OptionError(
       'languageModel: tieEmbeddings needs a head, got head: false. Leave one of the two out.',
+    );
+  }
+  if (headBias && (tieEmbeddings || !head)) {
+    throw new OptionError(
+      `languageModel: headBias needs a head of its own, got ${head ? 'tieEmbeddings: true' : 'head: false'}. Leave one of the two out.`,
     );
   }
   for (const [name, on] of [
@@ -131,7 +149,9 @@ export function resolveOptions({
     dModel,
     feedForward: feedForward === false ? false : resolveFeedForward(feedForward, dModel),
     norm,
+    normEps,
     tieEmbeddings,
+    headBias,
     embeddingStd,
     dropout,
     embedding,

@@ -23,8 +23,8 @@ export interface LanguageModelParams {
   readonly embedding?: { readonly weight: Tensor };
   readonly blocks: readonly BlockParams[];
   readonly norm?: Tree;
-  /** weight `[V, C]` */
-  readonly head?: { readonly weight: Tensor };
+  /** weight `[V, C]`, bias `[V]` with `headBias` */
+  readonly head?: { readonly weight: Tensor; readonly bias?: Tensor };
 }
 
 /** The states of the mixers, in order. */

@@ -62,3 +62,5 @@ export { rope, ropeOp, ropeTable } from './rope.js';
 export type { RopeOptions } from './rope.js';
 export { shortConv, shortConvInit, shortConvState, shortConvStep } from './short-conv.js';
 export type { ShortConvOptions, ShortConvParams } from './short-conv.js';
+export { layerFromTorch, tensorNamed } from './torch.js';
+export type { NamedTensors } from './torch.js';

@@ -15,6 +15,7 @@ import {
 } from './feed-forward.js';
 import { linear, linearInit } from './linear.js';
 import { residualBlock } from './residual.js';
+import { layerFromTorch } from './torch.js';
 
 describe('linear', () => {
   test('maps the last axis, in PyTorch’s layout', async () => {
@@ -187,4 +188,27 @@ describe('residualBlock', () => {
     );
     await checkGradient((t) => residualBlock(t, (h) => h.tanh(), { norm, dropout: 0.5, key: k }), x);
   });
+});
+
+test('layerFromTorch finds the parameters of a module by its name', () => {
+  const weight = tensor([
+    [1, 2],
+    [3, 4],
+    [5, 6],
+  ]);
+  const bias = tensor([1, 2, 3]);
+  const named = {
+    'head.weight': weight,
+    'head.bias': bias,
+    'emb.weight': weight,
+    'bad.weight': bias,
+    'bad.bias': weight,
+  };
+  expect(layerFromTorch(named, 'head')).toEqual({ weight, bias });
+  expect(layerFromTorch(new Map(Object.entries(named)), 'emb')).toEqual({ weight });
+  expect(() => layerFromTorch(named, 'tail')).toThrow('layerFromTorch: tail.weight is missing.');
+  expect(() => layerFromTorch(named, 'constructor')).toThrow('constructor.weight is missing');
+  expect(() => layerFromTorch(named, 'bad')).toThrow(
+    'layerFromTorch: bad.bias must be [3] like the first axis of the weight, got [3, 2].',
+  );
 });

@@ -1,7 +1,8 @@
-import { bernoulli, grad, key, normal, tensor } from '@seq/tensor';
+import { bernoulli, cpu, grad, key, normal, tensor } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
-import { conformance } from '@seq/testing';
+import { conformance, hostRandom, toTensor } from '@seq/testing';
 import { describe, expect, test } from 'vitest';
+import { convFromTorch } from './load.js';
 import { cnn } from './mixer.js';
 import type { CnnOptions } from './mixer.js';
 import { causalConvNaive, cnnNaive } from './naive.js';
@@ -205,4 +206,31 @@ test.each([
   [{ dModel: 4, activation: 'swish' as 'silu' }, "got 'swish'."],
 ])('cnn refuses %j', (options, message) => {
   expect(() => cnn(options)).toThrow(message);
+});
+
+test('convFromTorch turns [O, I, W] round', async () => {
+  const [O, I] = [3, 2];
+  const host = hostRandom(5).normal([O, I, W]);
+  const weight = toTensor(host, { device: cpu(), dtype: 'f64' });
+  const bias = tensor([1, 2, 3], { dtype: 'f64' });
+  const params = convFromTorch({ 'conv.weight': weight, 'conv.bias': bias }, 'conv');
+  expect(params.weight.shape).toEqual([W, I, O]);
+  const x = normal(key(2), [1, 5, I], { dtype: 'f64' });
+  const inputs = await x.data();
+  const want = Array.from({ length: 5 }, (_, t) =>
+    Array.from({ length: O }, (_unused, o) => {
+      let y = o + 1;
+      for (let i = 0; i < I; i++)
+        for (let w = 0; w < W; w++) {
+          const at = t - (W - 1 - w); // the last tap sees the present input
+          if (at >= 0) y += host.data[(o * I + i) * W + w] * inputs[at * I + i];
+        }
+      return y;
+    }),
+  ).flat();
+  const got = await causalConv(x, params)[0].data();
+  want.forEach((v, i) => expect(got[i]).toBeCloseTo(v, 12));
+  expect(() => convFromTorch({ 'conv.weight': weight.at(0) }, 'conv')).toThrow(
+    'convFromTorch: conv.weight must be [O, I/groups, W], got [2, 3].',
+  );
 });
