@@ -6,9 +6,23 @@ import { linear } from '@seq/nn';
 import { hostRandom, toTensor } from '@seq/testing';
 import type { HostArray } from '@seq/testing';
 import { describe, expect, test } from 'vitest';
-import { elmanFromKeras, elmanFromOnnx, elmanStack } from './elman/index.js';
-import { gruFromKeras, gruFromOnnx, gruFromTorch, gruStack } from './gru/index.js';
-import { lstmFromKeras, lstmFromOnnx, lstmFromTorch, lstmStack } from './lstm/index.js';
+import {
+  elmanCell,
+  elmanCellFromTorch,
+  elmanFromKeras,
+  elmanFromOnnx,
+  elmanFromTorch,
+  elmanStack,
+} from './elman/index.js';
+import { gruCell, gruCellFromTorch, gruFromKeras, gruFromOnnx, gruFromTorch, gruStack } from './gru/index.js';
+import {
+  lstmCell,
+  lstmCellFromTorch,
+  lstmFromKeras,
+  lstmFromOnnx,
+  lstmFromTorch,
+  lstmStack,
+} from './lstm/index.js';
 import type { OnnxLstmWeights } from './lstm/index.js';
 
 const f64 = { device: cpu(), dtype: 'f64' } as const;
@@ -82,12 +96,7 @@ describe.each(['RNN', 'GRU', 'LSTM'] as const)('ONNX backend tests of %s', (op) 
       const initial = { ...(lengths && { lengths }), ...(h0 && { h0 }), ...(c0 && { c0 }) };
       const run = (weights: OnnxLstmWeights): readonly [Tensor, Tensor] =>
         onnx[op](x, weights, initial, after === 1);
-      const matrices = { W, R, ...(B && { B }) };
-      if (P) {
-        expect(() => run({ ...matrices, P }), name).toThrow('lstmFromOnnx: the node must have no peepholes');
-        continue;
-      }
-      const [y, hN] = run(matrices);
+      const [y, hN] = run({ W, R, ...(B && { B }), ...(P && { P }) });
       expect(hN.shape.at(-1)).toBe(H);
       const [T, N, units] = y.shape;
       expect(outputs.length).toBeGreaterThan(0);
@@ -221,7 +230,49 @@ test('ONNX: both directions; weights that do not fit are refused', async () => {
   expect(reverse?.weightHh.shape).toEqual([4 * H, H]);
   const output = node.W.at(0).slice(0, H, 2 * H); // o stands second there, last here
   await close(forward.weightIh.slice(0, 3 * H, 4 * H), await output.data(), 12);
+  const P = toTensor(random.normal([2, 3 * H]), f64);
+  const seeing = lstmFromOnnx({ ...node, P });
+  await close(
+    seeing.reverse!.peepholes!.slice(0, H, 2 * H),
+    await P.at(1)
+      .slice(0, 2 * H)
+      .data(),
+    12,
+  ); // i, o, f there
+  expect(() => lstmFromOnnx({ ...node, P: P.at(0) })).toThrow(
+    'lstmFromOnnx: P must be [D, 3H] = [2, 9], got [9].',
+  );
   expect(() => gruFromOnnx(node)).toThrow(
     'gruFromOnnx: W, R, B must be [D, 3H, I], [D, 3H, H] and [D, 6H] with D = 1 or 2, got [2, 12, 2], [2, 12, 3], [2, 24].',
+  );
+});
+
+test('PyTorch: a cell by itself has the names of layer 0 without their number', async () => {
+  const [H, I] = [3, 2];
+  const random = hostRandom(33);
+  const x = toTensor(random.normal([2, I]), f64);
+  const named = (gates: number): Record<string, Tensor> => ({
+    'decoder.weight_ih': toTensor(random.normal([gates * H, I]), f64),
+    'decoder.weight_hh': toTensor(random.normal([gates * H, H]), f64),
+    'decoder.bias_ih': toTensor(random.normal([gates * H]), f64),
+    'decoder.bias_hh': toTensor(random.normal([gates * H]), f64),
+    'head.weight': x,
+  });
+  const numbered = (cell: Record<string, Tensor>): Record<string, Tensor> =>
+    Object.fromEntries(Object.entries(cell).map(([name, value]) => [`${name}_l0`, value]));
+  const zero = toTensor(random.normal([2, H]), f64).mul(0);
+  const only = (stack: readonly [Tensor, unknown]): Tensor => stack[0].squeeze(1);
+  const sequence = x.expandDims(1);
+
+  const [one, three, four] = [1, 3, 4].map(named);
+  const h = elmanCell(x, zero, elmanCellFromTorch(one, 'decoder.'));
+  const elman = only(elmanStack(sequence, elmanFromTorch(numbered(one), 'decoder.')));
+  await close(h, await elman.data(), 12);
+  const g = gruCell(x, zero, gruCellFromTorch(three, 'decoder.'));
+  await close(g, await only(gruStack(sequence, gruFromTorch(numbered(three), 'decoder.'))).data(), 12);
+  const l = lstmCell(x, { h: zero, c: zero }, lstmCellFromTorch(new Map(Object.entries(four)), 'decoder.'));
+  await close(l.h, await only(lstmStack(sequence, lstmFromTorch(numbered(four), 'decoder.'))).data(), 12);
+  expect(() => lstmCellFromTorch(four)).toThrow(
+    'lstmCellFromTorch: weight_ih is missing. Give both matrices,',
   );
 });

@@ -17,7 +17,15 @@ import type { Op, Tensor } from '@seq/tensor';
 import { clearWhere, loopCost, matrixSize } from '../internal/sequence.js';
 import type { MasksNow } from '../internal/sequence.js';
 import { backwardInputs, elmanBackwardKernel, elmanScratch } from './cpu.js';
-import type { ElmanAttrs } from './cpu.js';
+import type { ElmanAttrs, ElmanNonlinearity } from './cpu.js';
+
+/** f′ where f gave y. */
+const slopes: Record<ElmanNonlinearity, (y: Tensor) => Tensor> = {
+  tanh: (y) => sub(1, square(y)),
+  relu: (y) => where(gt(y, 0), onesLike(y), zerosLike(y)),
+  sigmoid: (y) => mul(y, sub(1, y)),
+  identity: onesLike,
+};
 
 /** da [B, T, H], dh0 [B, H] from dy, the states after each position and weightHh. */
 export const elmanBackwardOp: Op<ElmanAttrs> = defineOp<ElmanAttrs>({
@@ -44,10 +52,7 @@ function elmanBackwardReference(inputs: readonly Tensor[], attrs: ElmanAttrs): T
   const [dh0, da] = scan(
     (carry: Tensor, now: MasksNow & { dy: Tensor; y: Tensor }) => {
       const dh = add(now.dy, carry);
-      const slope =
-        attrs.nonlinearity === 'tanh'
-          ? sub(1, square(now.y))
-          : where(gt(now.y, 0), onesLike(now.y), zerosLike(now.y));
+      const slope = slopes[attrs.nonlinearity](now.y);
       const keep = now.valid && expandDims(now.valid, 1);
       const here = keep ? where(keep, mul(dh, slope), zerosLike(dh)) : mul(dh, slope);
       const back = matmul(here, weight);

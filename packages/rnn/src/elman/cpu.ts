@@ -1,5 +1,5 @@
 import type { CpuCall } from '@seq/tensor';
-import { tanhRow } from '../internal/math.js';
+import { sigmoidRow, tanhRow } from '../internal/math.js';
 import {
   clearRow,
   multiplyPanels,
@@ -17,7 +17,7 @@ import { maskInputs } from '../internal/sequence.js';
 import type { MaskFlags } from '../internal/sequence.js';
 
 /** What the sum of input and recurrent product goes through. */
-export type ElmanNonlinearity = 'tanh' | 'relu';
+export type ElmanNonlinearity = 'tanh' | 'relu' | 'sigmoid' | 'identity';
 
 /** Which masks are present, the direction of time and the nonlinearity. */
 export interface ElmanAttrs extends MaskFlags {
@@ -53,6 +53,20 @@ export function forwardInputs<X>(inputs: readonly X[], attrs: ElmanAttrs): Elman
 export function backwardInputs<X>(inputs: readonly X[], attrs: ElmanAttrs): ElmanBackwardInputs<X> {
   const [dy, y, weight, ...rest] = inputs;
   return { dy, y, weight, ...maskInputs(rest, attrs) };
+}
+
+/** a[from … to − 1] ← f(a). */
+function bend(f: ElmanNonlinearity, a: Float64Array, from: number, to: number): void {
+  if (f === 'tanh') tanhRow(a, from, to);
+  else if (f === 'sigmoid') sigmoidRow(a, from, to);
+  else if (f === 'relu') for (let i = from; i < to; i++) if (a[i] < 0) a[i] = 0;
+}
+
+/** f′ where f gave y. */
+function slopeAt(f: ElmanNonlinearity, y: number): number {
+  if (f === 'tanh') return 1 - y * y;
+  if (f === 'relu') return y > 0 ? 1 : 0;
+  return f === 'sigmoid' ? y * (1 - y) : 1;
 }
 
 /** Scratch of either kernel in bytes. */
@@ -94,8 +108,7 @@ export function elmanForwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<
       const row = b * ld;
       let yAt = (b * T + t) * H;
       for (let j = 0; j < H; j++) p[row + j] += x_[yAt + j];
-      if (attrs.nonlinearity === 'tanh') tanhRow(p, row, row + H);
-      else for (let j = row; j < row + H; j++) if (p[j] < 0) p[j] = 0;
+      bend(attrs.nonlinearity, p, row, row + H);
       for (let j = 0, hAt = rowAt(b, B, H); j < H; j++, hAt += step, yAt++) {
         y_[yAt] = hold ? state[hAt] : p[row + j];
         state[hAt] = y_[yAt]; // as rounded, so that a cut between two calls changes nothing
@@ -135,8 +148,7 @@ export function elmanBackwardKernel({ inputs, outputs, attrs, scratch }: CpuCall
       let at = (b * T + t) * H;
       for (let j = 0, c = b * H; j < H; j++, c++, rowOf += step, at++) {
         const dh = dy_[at] + carry[c];
-        const slope = attrs.nonlinearity === 'tanh' ? 1 - y_[at] * y_[at] : y_[at] > 0 ? 1 : 0;
-        da_[at] = rows[rowOf] = hold ? 0 : dh * slope;
+        da_[at] = rows[rowOf] = hold ? 0 : dh * slopeAt(attrs.nonlinearity, y_[at]);
         carry[c] = hold ? dh : 0;
       }
     }

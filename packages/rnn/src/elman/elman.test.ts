@@ -49,7 +49,7 @@ async function close(got: Tensor, want: ArrayLike<number>, digits = 12): Promise
   for (let i = 0; i < want.length; i++) expect(data[i]).toBeCloseTo(want[i], digits);
 }
 
-for (const nonlinearity of ['tanh', 'relu'] as const) {
+for (const nonlinearity of ['tanh', 'relu', 'sigmoid', 'identity'] as const) {
   conformance(elman, {
     name: `elman, ${nonlinearity}`,
     small: { dModel: 4, nonlinearity },
@@ -199,7 +199,7 @@ describe('elmanSequence', () => {
     );
     const sine = 'sin' as ElmanNonlinearity;
     expect(() => elmanSequence(x, weights, { nonlinearity: sine })).toThrow(
-      `elmanSequence: nonlinearity must be 'tanh' or 'relu', got "sin". Leave it out for tanh.`,
+      `elmanSequence: nonlinearity must be 'tanh', 'relu', 'sigmoid' or 'identity', got "sin". Leave it out for tanh.`,
     );
     expect(() => elmanCell(x, zeros([B, H]), weights)).toThrow(
       'elmanCell: x must be [B, I], got [3, 6, 3]. For several positions use elmanSequence.',
@@ -261,7 +261,7 @@ describe('elman', () => {
       'elman: hiddenDim must be a positive integer, got 0. Leave it out for dModel = 8.',
     );
     expect(() => elman({ dModel: 8, nonlinearity: 'gelu' as ElmanNonlinearity })).toThrow(
-      `elman: nonlinearity must be 'tanh' or 'relu', got "gelu".`,
+      `elman: nonlinearity must be 'tanh', 'relu', 'sigmoid' or 'identity', got "gelu".`,
     );
   });
 });

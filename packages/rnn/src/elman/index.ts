@@ -1,7 +1,7 @@
 export { elmanCell, elmanSequence } from './op.js';
 export type { ElmanCellOptions, ElmanSequenceOptions, ElmanWeights } from './op.js';
 export type { ElmanNonlinearity } from './cpu.js';
-export { elmanFromTorch, elmanStack, elmanToTorch } from './stack.js';
+export { elmanCellFromTorch, elmanFromTorch, elmanStack, elmanToTorch } from './stack.js';
 export type { ElmanLayer, ElmanStackOptions } from './stack.js';
 export { elmanFromKeras, elmanFromOnnx } from './formats.js';
 export type { OnnxWeights } from '../internal/formats.js';

@@ -11,7 +11,7 @@ export interface ElmanOptions {
   readonly dModel: number;
   /** Units H of the state. Default `dModel`; any other width adds an output projection. */
   readonly hiddenDim?: number;
-  /** f of the recurrence. Default 'tanh'. */
+  /** f of the recurrence; 'identity' makes it linear. Default 'tanh'. */
   readonly nonlinearity?: ElmanNonlinearity;
   /** Whether the layer and the projection have biases. Default true. */
   readonly bias?: boolean;
@@ -28,12 +28,12 @@ export type ElmanMixerState = HiddenState;
 /**
  * Elman's recurrent network as a mixer: every position rewrites the whole state.
  *
- *   h ← f(W_ih x + b_ih + W_hh h + b_hh)     f = tanh or relu     y = h, or W_out h + b_out
+ *   h ← f(W_ih x + b_ih + W_hh h + b_hh)     f = tanh, relu, σ or nothing     y = h, or W_out h + b_out
  *
  * `init` draws all weights from U(±1/√H), as PyTorch does; `identityInit` then replaces W_hh by the identity
  * and the layer's biases by 0. The train form runs T dependent steps inside one op.
  *
- * @throws OptionError  hiddenDim that is not a positive integer, a nonlinearity that is neither 'tanh' nor 'relu',
+ * @throws OptionError  hiddenDim that is not a positive integer, an unknown nonlinearity,
  *                      identityInit that is not a boolean
  * @see Elman 1990; IRNN: Le, Jaitly and Hinton 2015, arXiv:1504.00941, section 2; formula at `elmanSequence`
  */

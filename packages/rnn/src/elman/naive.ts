@@ -13,7 +13,7 @@ export interface ElmanNaiveInput {
   /** [B, H], zero if absent */
   h0?: ArrayLike<number>;
   /** tanh if absent */
-  nonlinearity?: 'tanh' | 'relu';
+  nonlinearity?: 'tanh' | 'relu' | 'sigmoid' | 'identity';
   B: number;
   T: number;
   I: number;
@@ -40,7 +40,9 @@ export function elmanNaive(input: ElmanNaiveInput): { y: Float64Array; h: Float6
         let a = (biasIh ? biasIh[j] : 0) + (biasHh ? biasHh[j] : 0);
         for (let i = 0; i < I; i++) a += weightIh[j * I + i] * x[(b * T + t) * I + i];
         for (let k = 0; k < H; k++) a += weightHh[j * H + k] * h[b * H + k];
-        next[j] = nonlinearity === 'relu' ? Math.max(a, 0) : Math.tanh(a);
+        if (nonlinearity === 'tanh') next[j] = Math.tanh(a);
+        else if (nonlinearity === 'relu') next[j] = Math.max(a, 0);
+        else next[j] = nonlinearity === 'sigmoid' ? 1 / (1 + Math.exp(-a)) : a;
       }
       h.set(next, b * H);
       y.set(next, (b * T + t) * H);

@@ -12,6 +12,7 @@ import {
   scope,
   ShapeError,
   show,
+  sigmoid,
   tanh,
   transpose,
   where,
@@ -57,7 +58,7 @@ export interface ElmanSequenceOptions extends MaskOptions, ElmanCellOptions {
 /**
  * An Elman layer over a whole sequence, in one direction: the plain recurrent network.
  *
- *   h ← f(W_ih x + b_ih + W_hh h + b_hh)     f = tanh or relu
+ *   h ← f(W_ih x + b_ih + W_hh h + b_hh)     f = tanh, relu, σ or nothing
  *
  * @param x        [B, T, I]  inputs; any T ≥ 0
  * @param weights  see `ElmanWeights`
@@ -65,7 +66,7 @@ export interface ElmanSequenceOptions extends MaskOptions, ElmanCellOptions {
  * @returns        y [B, T, H], 0 where t ≥ lengths, and h [B, H], the state after the last position of each row
  * @throws ShapeError   shapes that do not fit together
  * @throws DTypeError   tensors that are not all f32 or all f64
- * @throws OptionError  a nonlinearity that is neither 'tanh' nor 'relu'
+ * @throws OptionError  an unknown nonlinearity
  * @see Elman 1990, "Finding Structure in Time"; with two biases, as PyTorch
  */
 export function elmanSequence(
@@ -113,11 +114,14 @@ export function elmanCell(
   return scope(() => elmanSequence(expandDims(x, 1), weights, { ...options, h0: h })[1]);
 }
 
-/** @throws OptionError  unless it is one of the two */
+/** f by its name. */
+const functions: Record<ElmanNonlinearity, (x: Tensor) => Tensor> = { tanh, relu, sigmoid, identity: (x) => x };
+
+/** @throws OptionError  unless it is one of them */
 export function checkNonlinearity(fn: string, nonlinearity: ElmanNonlinearity): void {
-  if (nonlinearity !== 'tanh' && nonlinearity !== 'relu')
+  if (!Object.hasOwn(functions, nonlinearity))
     throw new OptionError(
-      `${fn}: nonlinearity must be 'tanh' or 'relu', got ${JSON.stringify(nonlinearity)}. Leave it out for tanh.`,
+      `${fn}: nonlinearity must be 'tanh', 'relu', 'sigmoid' or 'identity', got ${JSON.stringify(nonlinearity)}. Leave it out for tanh.`,
     );
 }
 
@@ -160,7 +164,7 @@ export const elmanOp: Op<ElmanAttrs> = defineOp<ElmanAttrs>({
 function elmanReference(inputs: readonly Tensor[], attrs: ElmanAttrs): Tensor[] {
   const { xg, weight, h0, valid, resets } = forwardInputs(inputs, attrs);
   const recurrent = transpose(weight);
-  const f = attrs.nonlinearity === 'tanh' ? tanh : relu;
+  const f = functions[attrs.nonlinearity];
   const [, y] = scan(
     (carry: Tensor, now: MasksNow & { xg: Tensor }) => {
       const h = clearWhere(carry, now.resets);

@@ -1,8 +1,8 @@
 import type { Tensor } from '@seq/tensor';
+import type { NamedTensors } from '@seq/nn';
 import { runStack } from '../internal/stack.js';
 import type { Layer, StackOptions } from '../internal/stack.js';
-import { hiddenNames, layersFromTorch, layersToTorch } from '../internal/torch.js';
-import type { NamedTensors } from '../internal/torch.js';
+import { cellFromTorch, hiddenNames, layersFromTorch, layersToTorch } from '../internal/torch.js';
 import { gruSequence } from './op.js';
 import type { GruCellOptions, GruWeights } from './op.js';
 
@@ -54,6 +54,16 @@ export function gruStack(
  */
 export function gruFromTorch(named: NamedTensors, prefix: string = ''): GruLayer[] {
   return layersFromTorch<GruWeights>('gruFromTorch', named, hiddenNames, prefix);
+}
+
+/**
+ * Weights of a PyTorch `nn.GRUCell` by their names there: `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh`.
+ *
+ * @param prefix  what the names begin with, such as `decoder.`
+ * @throws FormatError  a missing matrix
+ */
+export function gruCellFromTorch(named: NamedTensors, prefix: string = ''): GruWeights {
+  return cellFromTorch<GruWeights>('gruCellFromTorch', named, hiddenNames, prefix);
 }
 
 /** The weights of a stack under the names of a PyTorch `nn.GRU`. */

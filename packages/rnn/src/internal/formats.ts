@@ -96,7 +96,7 @@ export function layerFromKeras(
 }
 
 /** Blocks of H rows in our order. */
-function reorder(w: Tensor, { from }: GateOrder, H: number): Tensor {
+export function reorder(w: Tensor, { from }: GateOrder, H: number): Tensor {
   const blocks = splitSizes(
     w,
     from.map(() => H),

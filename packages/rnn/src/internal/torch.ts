@@ -1,9 +1,8 @@
 import { FormatError } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
+import { tensorNamed } from '@seq/nn';
+import type { NamedTensors } from '@seq/nn';
 import type { Layer } from './stack.js';
-
-/** Tensors by their PyTorch names. */
-export type NamedTensors = Readonly<Record<string, Tensor>> | ReadonlyMap<string, Tensor>;
 
 /** Our name of each PyTorch parameter, and whether a layer can be without it. */
 export interface TorchName {
@@ -63,6 +62,28 @@ export function layersFromTorch<W>(
     const forward = side(layer?.forward, '');
     return bidirectional ? { forward, reverse: side(layer?.reverse, '_reverse') } : { forward };
   });
+}
+
+/**
+ * Weights of a PyTorch recurrent cell, whose names have no number: `weight_ih`, `bias_hh`, …
+ *
+ * @param prefix  what the names begin with, such as `cell.`
+ * @throws FormatError  a missing matrix
+ */
+export function cellFromTorch<W>(
+  fn: string,
+  named: NamedTensors,
+  names: Readonly<Record<string, TorchName>>,
+  prefix: string,
+): W {
+  const weights: Record<string, Tensor> = {};
+  for (const [torch, { field, optional }] of Object.entries(names)) {
+    const found = tensorNamed(named, prefix + torch);
+    if (found) weights[field] = found;
+    else if (!optional)
+      throw new FormatError(`${fn}: ${prefix}${torch} is missing. Give both matrices, or another prefix.`);
+  }
+  return weights as W;
 }
 
 /** The reverse of `layersFromTorch`: weights by their PyTorch names. */

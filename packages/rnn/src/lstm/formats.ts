@@ -1,7 +1,8 @@
-import { FormatError, show } from '@seq/tensor';
+import { FormatError, scope, show } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
-import { layerFromKeras, layerFromOnnx } from '../internal/formats.js';
+import { layerFromKeras, layerFromOnnx, reorder } from '../internal/formats.js';
 import type { OnnxWeights } from '../internal/formats.js';
+import type { LstmWeights } from './op.js';
 import type { LstmLayer } from './stack.js';
 
 /**
@@ -17,22 +18,31 @@ export function lstmFromKeras(weights: readonly Tensor[]): LstmLayer {
 
 /** Inputs of an ONNX `LSTM` node that are weights. */
 export interface OnnxLstmWeights extends OnnxWeights {
-  /** [D, 3H] peepholes: named here only to be refused. */
+  /** [D, 3H], peepholes of the gates i, o, f */
   readonly P?: Tensor;
 }
 
 /**
- * Weights of an ONNX `LSTM` node: W [D, 4H, I], R [D, 4H, H], B [D, 8H]; D = 2 where it runs in both directions.
+ * Weights of an ONNX `LSTM` node: W [D, 4H, I], R [D, 4H, H], B [D, 8H], P [D, 3H]; D = 2 where it runs in both directions.
  *
  * Gates i, o, f, c there. Of a node with `direction = reverse` the weights are in `forward` all the same: run
  * `lstmSequence` with `reverse`.
  *
- * @throws FormatError  shapes that do not fit together; peepholes, which this LSTM does not have
+ * @throws FormatError  shapes that do not fit together
  */
 export function lstmFromOnnx(node: OnnxLstmWeights): LstmLayer {
-  if (node.P)
+  const layer = layerFromOnnx('lstmFromOnnx', node, { file: 'i, o, f, c', from: [0, 2, 3, 1] });
+  const { P, R } = node;
+  if (!P) return layer;
+  const [D, , H] = R.shape;
+  if (P.shape.join() !== `${D},${3 * H}`)
     throw new FormatError(
-      `lstmFromOnnx: the node must have no peepholes, got P ${show(node.P.shape)}. Leave P out if all of it is 0; otherwise this cell cannot run it.`,
+      `lstmFromOnnx: P must be [D, 3H] = ${show([D, 3 * H])}, got ${show(P.shape)}. Give the node's inputs, peepholes of i, o, f.`,
     );
-  return layerFromOnnx('lstmFromOnnx', node, { file: 'i, o, f, c', from: [0, 2, 3, 1] });
+  const seen = (weights: LstmWeights, d: number): LstmWeights => ({
+    ...weights,
+    peepholes: scope(() => reorder(P.at(d), { file: 'i, o, f', from: [0, 2, 1] }, H)),
+  });
+  const { forward, reverse } = layer;
+  return { forward: seen(forward, 0), ...(reverse && { reverse: seen(reverse, 1) }) };
 }

@@ -1,10 +1,12 @@
 export { lstmCell, lstmSequence } from './op.js';
 export type { LstmSequenceOptions, LstmState, LstmWeights } from './op.js';
-export { lstmFromTorch, lstmStack, lstmToTorch } from './stack.js';
+export { lstmCellFromTorch, lstmFromTorch, lstmStack, lstmToTorch } from './stack.js';
 export type { LstmLayer, LstmStackOptions } from './stack.js';
 export { lstmFromKeras, lstmFromOnnx } from './formats.js';
+export { lstmFromTensorFlow } from './tensorflow.js';
+export type { TensorFlowLstmOptions } from './tensorflow.js';
 export type { OnnxWeights } from '../internal/formats.js';
 export type { OnnxLstmWeights } from './formats.js';
-export type { LstmNorm, LstmNorms } from './normed.js';
+export type { LstmNorm, LstmNorms } from './scanned.js';
 export { lstm } from './mixer.js';
 export type { LstmOptions, LstmParams } from './mixer.js';

@@ -1,16 +1,16 @@
-import { cpu, grad, key, mul, sum, tensor, zeros } from '@seq/tensor';
+import { cpu, grad, key, mul, scan, sum, tensor, zeros } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
 import { conformance, hostRandom, toHost, toTensor } from '@seq/testing';
 import type { HostArray } from '@seq/testing';
 import { describe, expect, test } from 'vitest';
 import { lstm, lstmCell, lstmFromTorch, lstmSequence, lstmStack, lstmToTorch } from './index.js';
-import type { LstmWeights } from './index.js';
+import type { LstmParams, LstmState, LstmWeights } from './index.js';
 import { lstmNaive } from './naive.js';
 
 const [I, H, P] = [3, 5, 2];
 const f64 = { device: cpu(), dtype: 'f64' } as const;
 
-type Projected = Record<Exclude<keyof LstmWeights, 'norms'>, HostArray>;
+type Projected = Record<Exclude<keyof LstmWeights, 'norms' | 'peepholes'>, HostArray>;
 type Plain = Omit<Projected, 'weightHr'>;
 
 function drawWeights(random = hostRandom(1), inputs = I, spread = 1): Plain {
@@ -143,6 +143,23 @@ conformance(lstm, {
   },
 });
 
+conformance(lstm, {
+  name: 'lstm with peepholes and projections',
+  small: { dModel: 4, hiddenDim: 6, projSize: 3, peepholes: true },
+  learn: { dModel: 16, hiddenDim: 24, peepholes: true, forgetBias: 1 },
+  core: {
+    inputs: ({ B, T, random }) => ({
+      x: random.normal([B, T, I]),
+      ...drawProjected(random),
+      peepholes: random.normal([3 * H]),
+      h0: random.normal([B, P]),
+      c0: random.normal([B, H]),
+    }),
+    op,
+    naive,
+  },
+});
+
 test('norms: lengths and reverse pass over padding; norms that do not fit and PyTorch names are refused', async () => {
   const [B, T] = [2, 5];
   const random = hostRandom(12);
@@ -167,7 +184,35 @@ test('norms: lengths and reverse pass over padding; norms that do not fit and Py
   expect(() => lstmToTorch([{ forward: weights }])).toThrow(
     'lstmToTorch: layers must be without norms, got some in layer 0.',
   );
+  expect(() => lstmToTorch([{ forward: { ...place(drawWeights()), peepholes: zeros([3 * H]) } }])).toThrow(
+    'lstmToTorch: layers must be without peepholes, got some in layer 0.',
+  );
 });
+
+test.each([{ layerNorm: true }, { peepholes: true }])(
+  'a fold of steps has the gradient of forward: %j',
+  async (form) => {
+    const mixer = lstm({ dModel: 4, ...form });
+    const params = mixer.init(key(0), f64);
+    const x = toTensor(hostRandom(13).normal([2, 5, 4]), f64);
+    const folded = (p: LstmParams): Tensor =>
+      scan(
+        (state: LstmState, now: Tensor): [LstmState, Tensor] => {
+          const [y, next] = mixer.step(p, now, state);
+          return [next, y];
+        },
+        mixer.initState(2, f64),
+        x,
+        { axis: 1 },
+      )[1]
+        .square()
+        .sum();
+    const got = grad(folded, params);
+    const want = grad((p: LstmParams) => mixer.forward(p, x).square().sum(), params);
+    await close(got.weightHh, await want.weightHh.data());
+    await close(got.weightIh, await want.weightIh.data());
+  },
+);
 
 describe('lstmSequence', () => {
   const [B, T] = [3, 6];

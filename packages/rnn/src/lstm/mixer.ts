@@ -24,6 +24,8 @@ export interface LstmOptions {
   readonly chronoRange?: number;
   /** Whether W_ih x, W_hh h and the shown cell are layer-normalised. Default false. */
   readonly layerNorm?: boolean;
+  /** Whether the gates see the cell. Default false. */
+  readonly peepholes?: boolean;
 }
 
 /** Parameters of the `lstm` mixer. */
@@ -37,10 +39,11 @@ export interface LstmParams extends LstmWeights {
  *
  *   i, f, o = σ(…)   g = tanh(…)   c ← f ∘ c + i ∘ g   h ← o ∘ tanh c (projected by W_hr)   y = h, or W_out h + b_out
  *
- * `init` draws all weights from U(±1/√H), as PyTorch does,, and adds `forgetBias`, or sets the
+ * `init` draws all weights from U(±1/√H), as PyTorch does, and adds `forgetBias`, or sets the
  * biases of both memory gates by `chronoRange`. The train form runs T dependent steps inside one op.
  *
- * With `layerNorm` each norm begins with weight 1 and bias 0, and the train form is a scan of the cell.
+ * With `layerNorm` each norm begins with weight 1 and bias 0; `peepholes` are drawn as the other weights. With either the
+ * train form is a scan of the cell.
  *
  * @throws OptionError  sizes that are not positive integers, projSize not below hiddenDim, forgetBias or chronoRange
  *                      without bias, both at once, chronoRange not above 2
@@ -56,6 +59,7 @@ export function lstm(options: LstmOptions): CausalMixer<LstmParams, LstmState> {
     forgetBias = 0,
     chronoRange,
     layerNorm = false,
+    peepholes = false,
   } = options;
   checkOptions(hiddenDim, projSize);
   checkBiases(bias, forgetBias, chronoRange);
@@ -89,12 +93,13 @@ export function lstm(options: LstmOptions): CausalMixer<LstmParams, LstmState> {
         forgetBias,
         ...(chronoRange !== undefined && { chronoRange }),
         layerNorm,
+        peepholes,
       },
     },
     serial: true,
     honours: ['lengths', 'resets'],
     init(key: Key, o: TensorOptions = {}): LstmParams {
-      const keys = split(key, 7);
+      const keys = split(key, 8);
       const bound = 1 / Math.sqrt(H);
       const draw = (k: Key, shape: number[]): Tensor => uniform(k, shape, { low: -bound, high: bound, ...o });
       const biases = (): Pick<LstmParams, 'biasIh' | 'biasHh'> => {
@@ -114,6 +119,7 @@ export function lstm(options: LstmOptions): CausalMixer<LstmParams, LstmState> {
             cell: layerNormInit(H, o),
           },
         }),
+        ...(peepholes && { peepholes: draw(keys[7], [3 * H]) }),
         ...(projected && { out: linearInit(keys[5], P, C, { bias, ...o }) }),
       };
     },
@@ -128,11 +134,12 @@ export function lstm(options: LstmOptions): CausalMixer<LstmParams, LstmState> {
       const projection = projSize === undefined ? 0 : P * H;
       const matrices = 4 * H * (C + P) + projection + (projected ? C * P : 0);
       const norms = layerNorm ? 18 * H : 0; // weights and biases of 4H + 4H + H
-      const perPosition = 13 * H + (norms / 2) * 7 + (bias ? 4 * H : 0) + (projected && bias ? C : 0);
+      const perPosition =
+        (peepholes ? 19 : 13) * H + (norms / 2) * 7 + (bias ? 4 * H : 0) + (projected && bias ? C : 0);
       const onceBiases = bias && T > 0 ? 4 * H : 0; // b_ih + b_hh
       const matmulFlops = 2 * B * T * matrices;
       return {
-        params: matrices + norms + (bias ? 8 * H : 0) + (projected && bias ? C : 0),
+        params: matrices + norms + (peepholes ? 3 * H : 0) + (bias ? 8 * H : 0) + (projected && bias ? C : 0),
         matmulFlops,
         flops: matmulFlops + B * T * perPosition + onceBiases,
         stateFloats: B * (H + P),

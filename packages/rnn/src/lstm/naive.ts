@@ -18,6 +18,8 @@ export interface LstmNaiveInput {
   c0?: ArrayLike<number>;
   /** Scale and shift of LN(W_ih x) [4H], LN(W_hh h) [4H] and the LN(c) [H] that is shown; no norms if absent */
   norms?: Readonly<Record<'input' | 'recurrent' | 'cell', NaiveNorm>>;
+  /** [3H] in blocks i, f, o; zero if absent */
+  peepholes?: ArrayLike<number>;
   B: number;
   T: number;
   I: number;
@@ -50,12 +52,13 @@ const sigmoid = (v: number): number => 1 / (1 + Math.exp(-v));
  *   c ← f ∘ c + i ∘ g
  *   h ← W_hr (o ∘ tanh c)              without W_hr: h ← o ∘ tanh c
  *
- * With norms: LN(W x), LN(U h) and tanh LN(c) for W x, U h and tanh c.
+ * With norms: LN(W x), LN(U h) and tanh LN(c) for W x, U h and tanh c. With peepholes: p_i ∘ c and p_f ∘ c of the old
+ * cell inside σ of i and f, p_o ∘ c of the new one inside that of o.
  *
  * @returns y [B, T, P], the outputs, and the last h [B, P] and c [B, H]
  */
 export function lstmNaive(input: LstmNaiveInput): { y: Float64Array; h: Float64Array; c: Float64Array } {
-  const { x, weightIh, weightHh, weightHr, biasIh, biasHh, h0, c0, norms, B, T, I, H, P } = input;
+  const { x, weightIh, weightHh, weightHr, biasIh, biasHh, h0, c0, norms, peepholes, B, T, I, H, P } = input;
   const y = new Float64Array(B * T * P);
   const h = new Float64Array(B * P);
   const c = new Float64Array(B * H);
@@ -75,12 +78,13 @@ export function lstmNaive(input: LstmNaiveInput): { y: Float64Array; h: Float64A
       for (let g = 0; g < 4 * H; g++) a[g] += u[g] + (biasIh ? biasIh[g] : 0) + (biasHh ? biasHh[g] : 0);
       const m = new Float64Array(H);
       for (let j = 0; j < H; j++) {
-        const i = sigmoid(a[j]);
-        const f = sigmoid(a[H + j]);
+        const before = c[b * H + j];
+        const [pi, pf, po] = [0, 1, 2].map((gate) => (peepholes ? peepholes[gate * H + j] : 0));
+        const i = sigmoid(a[j] + pi * before);
+        const f = sigmoid(a[H + j] + pf * before);
         const g = Math.tanh(a[2 * H + j]);
-        const o = sigmoid(a[3 * H + j]);
-        c[b * H + j] = f * c[b * H + j] + i * g;
-        m[j] = o;
+        c[b * H + j] = f * before + i * g;
+        m[j] = sigmoid(a[3 * H + j] + po * c[b * H + j]);
       }
       const shown = normalised(c.slice(b * H, (b + 1) * H), norms?.cell);
       for (let j = 0; j < H; j++) m[j] *= Math.tanh(shown[j]);

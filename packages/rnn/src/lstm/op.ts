@@ -39,8 +39,8 @@ import { joinedBias } from '../internal/weights.js';
 import { lstmBackwardOp } from './backward.js';
 import { forwardInputs, forwardScratch, lstmForwardKernel } from './cpu.js';
 import type { LstmAttrs } from './cpu.js';
-import { normedSequence } from './normed.js';
-import type { LstmNorms } from './normed.js';
+import { scannedSequence } from './scanned.js';
+import type { LstmNorms } from './scanned.js';
 
 /** Weights of one LSTM layer in one direction; rows of the gate matrices in blocks i, f, g, o. */
 export interface LstmWeights {
@@ -56,6 +56,8 @@ export interface LstmWeights {
   readonly weightHr?: Tensor;
   /** Normalises the gates and the cell: the layer-normalised LSTM */
   readonly norms?: LstmNorms;
+  /** [3H] in blocks i, f, o: what the gates see of the cell */
+  readonly peepholes?: Tensor;
 }
 
 /** State of an LSTM layer. */
@@ -85,7 +87,8 @@ export interface LstmSequenceOptions extends MaskOptions {
  *   h ← W_hr (o ∘ tanh c), or o ∘ tanh c without W_hr
  *
  * With `norms`, LN(W_ih x) and LN(W_hh h), each over all four gates, stand for the two products, and tanh LN(c) for
- * tanh c; this form runs as a scan of its cell, not inside one op.
+ * tanh c. With `peepholes`, p_i ∘ c and p_f ∘ c of the cell before are added inside σ of i and f, p_o ∘ c of the new one
+ * inside that of o. Either form runs as a scan of its cell, not inside one op.
  *
  * @param x        [B, T, I]  inputs; any T ≥ 0
  * @param weights  see `LstmWeights`
@@ -95,6 +98,7 @@ export interface LstmSequenceOptions extends MaskOptions {
  * @throws DTypeError  tensors that are not all f32 or all f64
  * @see Hochreiter and Schmidhuber 1997; with the forget gate of Gers, Schmidhuber and Cummins 2000;
  *      projection: Sak, Senior and Beaufays 2014, arXiv:1402.1128, eq. 7–14 without peepholes;
+ *      peepholes: Gers, Schraudolph and Schmidhuber 2002;
  *      norms: Ba, Kiros and Hinton 2016, arXiv:1607.06450, eq. 20–22
  */
 export function lstmSequence(
@@ -103,7 +107,7 @@ export function lstmSequence(
   options: LstmSequenceOptions = {},
 ): [y: Tensor, state: LstmState] {
   const { reverse = false } = options;
-  const { weightIh, weightHh, weightHr, norms } = weights;
+  const { weightIh, weightHh, weightHr, norms, peepholes } = weights;
   const [B, T, H, P] = checkSizes('lstmSequence', x, weights);
   expectShape(
     'lstmSequence',
@@ -122,7 +126,7 @@ export function lstmSequence(
     const { valid, resets } = masks;
     if (T === 0) return [zeros([B, 0, P], like), { h: h0, c: c0 }];
 
-    if (norms) return normedSequence(x, weights, norms, { h: h0, c: c0 }, masks, reverse);
+    if (norms || peepholes) return scannedSequence(x, weights, { h: h0, c: c0 }, masks, reverse);
 
     const xg = linear(x, { weight: weightIh, ...joinedBias(weights) });
     const attrs: LstmAttrs = { projected: !!weightHr, valid: !!valid, resets: !!resets, reverse };
@@ -158,7 +162,7 @@ function checkSizes(
   if (x.shape.length !== 3)
     throw new ShapeError(`${fn}: x must be [B, T, I], got ${show(x.shape)}. Add the missing axes.`);
   const [B, T, I] = x.shape;
-  const { weightIh, weightHh, weightHr, biasIh, biasHh, norms } = weights;
+  const { weightIh, weightHh, weightHr, biasIh, biasHh, norms, peepholes } = weights;
   const P = weightHh.shape.at(-1) ?? 0;
   const H = weightHr ? (weightHr.shape.at(-1) ?? 0) : P;
   const from = weightHr
@@ -169,6 +173,7 @@ function checkSizes(
   expectShape(fn, 'weightIh', weightIh, '[4H, I]', [4 * H, I], from);
   expectShape(fn, 'biasIh', biasIh, '[4H]', [4 * H], from);
   expectShape(fn, 'biasHh', biasHh, '[4H]', [4 * H], from);
+  expectShape(fn, 'peepholes', peepholes, '[3H]', [3 * H], from);
   for (const [name, width] of [
     ['input', 4],
     ['recurrent', 4],

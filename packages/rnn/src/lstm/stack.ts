@@ -1,9 +1,9 @@
 import { FormatError } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
+import type { NamedTensors } from '@seq/nn';
 import { runStack } from '../internal/stack.js';
 import type { Layer, StackOptions } from '../internal/stack.js';
-import { hiddenNames, layersFromTorch, layersToTorch } from '../internal/torch.js';
-import type { NamedTensors } from '../internal/torch.js';
+import { cellFromTorch, hiddenNames, layersFromTorch, layersToTorch } from '../internal/torch.js';
 import { lstmSequence } from './op.js';
 import type { LstmWeights } from './op.js';
 
@@ -70,15 +70,27 @@ export function lstmFromTorch(named: NamedTensors, prefix: string = ''): LstmLay
 }
 
 /**
+ * Weights of a PyTorch `nn.LSTMCell` by their names there: `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh`.
+ *
+ * @param prefix  what the names begin with, such as `decoder.`
+ * @throws FormatError  a missing matrix
+ */
+export function lstmCellFromTorch(named: NamedTensors, prefix: string = ''): LstmWeights {
+  return cellFromTorch<LstmWeights>('lstmCellFromTorch', named, hiddenNames, prefix);
+}
+
+/**
  * The weights of a stack under the names of a PyTorch `nn.LSTM`.
  *
- * @throws FormatError  a layer with norms, which `nn.LSTM` does not have
+ * @throws FormatError  a layer with norms or peepholes, which `nn.LSTM` does not have
  */
 export function lstmToTorch(layers: readonly LstmLayer[], prefix: string = ''): Record<string, Tensor> {
-  const normed = layers.findIndex(({ forward, reverse }) => forward.norms ?? reverse?.norms);
-  if (normed >= 0)
-    throw new FormatError(
-      `lstmToTorch: layers must be without norms, got some in layer ${normed}. nn.LSTM has no place for them.`,
-    );
+  for (const field of ['norms', 'peepholes'] as const) {
+    const l = layers.findIndex(({ forward, reverse }) => forward[field] ?? reverse?.[field]);
+    if (l >= 0)
+      throw new FormatError(
+        `lstmToTorch: layers must be without ${field}, got some in layer ${l}. nn.LSTM has no place for them.`,
+      );
+  }
   return layersToTorch(layers, names, prefix);
 }
