@@ -2,12 +2,17 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { defineConfig } from 'vitest/config';
+import type { Plugin } from 'vitest/config';
+import { adapterEnvironment } from '../webgpu-test/src/adapter.mjs';
+
+// Test processes inherit these: a WebGPU adapter on machines without a GPU.
+Object.assign(process.env, await adapterEnvironment());
 
 /** WGSL files are text, WASM files bytes, as in the build. */
-const assets = {
+export const assets: Plugin = {
   name: 'seq-assets',
-  enforce: 'pre' as const,
-  load(id: string) {
+  enforce: 'pre',
+  load(id) {
     if (id.endsWith('.wgsl')) return `export default ${JSON.stringify(readFileSync(id, 'utf8'))};`;
     if (id.endsWith('.wasm')) {
       const base64 = readFileSync(id).toString('base64');

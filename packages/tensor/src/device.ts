@@ -1,6 +1,6 @@
 import type { Aval, DType, TypedArray } from './engine/dtype.js';
 import type { Op } from './engine/op.js';
-import type { Executable, Program } from './engine/program.js';
+import type { Executable, Planning, Program } from './engine/program.js';
 import type { DeviceBuffer, Node, Storage, Value } from './engine/value.js';
 
 /** What a device holds at this moment. */
@@ -43,8 +43,10 @@ export interface Device {
   readonly counters: DeviceCounters;
   memory(): DeviceMemory;
   resetPeak(): void;
-  /** True when the device has its own kernel for the op; otherwise its reference is recorded. */
-  supports(op: Op, inputs: readonly Aval[]): boolean;
+  /** What the planner must know of the device's kernels and memory. */
+  readonly planning: Planning;
+  /** True when the device has its own kernel for the op and these operands; otherwise its reference is recorded. */
+  supports(op: Op, inputs: readonly Aval[], attrs: unknown): boolean;
   /** Takes over host data; the array is copied. */
   upload(storage: Storage, data: TypedArray): void;
   /** Adds a node to what is to be run. */

@@ -1,5 +1,31 @@
 import { cpu, createCpu } from '@seq/tensor';
+import type { Device } from '@seq/tensor';
 import type { TestDevice } from './types.js';
+
+interface Opened {
+  readonly device: Device | null;
+  readonly reason?: string;
+  fresh: TestDevice['fresh'];
+}
+
+/** The WebGPU device of this machine, or why there is none. It is asked for once, when this module is loaded. */
+const webgpu: Opened = await openWebGPU();
+
+async function openWebGPU(): Promise<Opened> {
+  const none = (reason: string): Opened => ({ device: null, reason, fresh: () => Promise.resolve(null) });
+  if (globalThis.process?.env?.['SEQ_LAWS_GPU'] !== '1') return none('TEMPORARY: being built');
+  let request: typeof import('@seq/webgpu-kernels').requestWebGPU;
+  try {
+    ({ requestWebGPU: request } = await import('@seq/webgpu-kernels'));
+  } catch {
+    return none('the package @seq/webgpu-kernels is not installed');
+  }
+  try {
+    return { device: await request(), fresh: (o = {}) => request(o) };
+  } catch (error) {
+    return none((error as Error).message);
+  }
+}
 
 /**
  * The devices that mechanisms are judged on: every kind Seq knows, present or absent.
@@ -13,21 +39,8 @@ export function testDevices(): TestDevice[] {
       kind: 'cpu',
       device: cpu(),
       dtypes: ['f64', 'f32'],
-      fresh: (o = {}) => createCpu(o),
+      fresh: (o = {}) => Promise.resolve(createCpu(o)),
     },
-    {
-      kind: 'webgpu',
-      device: null,
-      reason: webgpuReason(),
-      dtypes: ['f32'],
-      fresh: () => null,
-    },
+    { kind: 'webgpu', ...webgpu, dtypes: ['f32'] },
   ];
-}
-
-function webgpuReason(): string {
-  const gpu = typeof navigator === 'object' && 'gpu' in navigator && navigator.gpu;
-  return gpu
-    ? 'this version of Seq has no WebGPU device'
-    : 'navigator.gpu is undefined and this version of Seq has no WebGPU device';
 }

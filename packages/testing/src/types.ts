@@ -18,7 +18,7 @@ export interface TestDevice {
    * `poison`: recycled memory is filled with NaN. `references`: ops run as their references.
    * Null where the kind cannot do that.
    */
-  fresh(o?: { poison?: boolean; references?: boolean }): Device | null;
+  fresh(o?: { poison?: boolean; references?: boolean }): Promise<Device | null>;
 }
 
 /** What a difference may be, relative to the largest magnitude of the value compared. */

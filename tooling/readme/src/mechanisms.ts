@@ -2,15 +2,10 @@ import { existsSync, globSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Mixer } from '@seq/nn';
+import { camelCase, needs } from './needs.js';
 
 /** The size at which the tables state costs. */
 export const at = { dModel: 64, T: 256 };
-
-/** What a factory needs beside `dModel`; a mechanism that needs nothing is not listed. */
-const needs: Record<string, Record<string, unknown>> = {
-  attention: { numHeads: 4 },
-  'cross-attention': { numHeads: 4 },
-};
 
 /** One mechanism of one room. */
 export interface Mechanism {
@@ -32,11 +27,6 @@ export interface Row {
   state: number;
   forwardFlops: number;
   stepFlops: number;
-}
-
-/** `minimal-gru` → `minimalGru`: the factory of a mechanism is called like its folder. */
-export function camelCase(name: string): string {
-  return name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** Every mechanism of the repository that has a mixer, rooms and mechanisms in alphabetical order. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { examplesOf, missingPrint, moduleOf } from './examples.js';
-import { camelCase, row, table } from './mechanisms.js';
+import { row, table } from './mechanisms.js';
+import { camelCase } from './needs.js';
 import type { Mechanism } from './mechanisms.js';
 import { fillRegion, hasRegion } from './regions.js';
 

@@ -52,7 +52,7 @@ export function applyOn<A>(
     outputs = [viewOf(values[0].storage, layout)];
     if (trace !== null) trace.nodes.push(makeNode(op, attrs, values, outputs, true, false));
   } else {
-    const composite = op.reference !== undefined && (device.referencesOnly || !device.supports(op, values));
+    const composite = op.reference !== undefined && (device.referencesOnly || !device.supports(op, values, attrs));
     if (op.reference !== undefined && (composite || op.vjp === undefined)) {
       const watched = isTracked(values);
       if (composite || watched) {
@@ -66,7 +66,7 @@ export function applyOn<A>(
         return many ? [...list] : list[0];
       }
     }
-    if (!device.supports(op, values)) {
+    if (!device.supports(op, values, attrs)) {
       throw new DeviceError(
         `${op.name}: the device ${device.name} has no kernel for it and the op has no reference. Give the op a kernel for ${device.kind} or a reference.`,
       );

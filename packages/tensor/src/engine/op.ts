@@ -1,5 +1,6 @@
 import type { Tensor } from '../tensor.js';
 import type { Aval, TypedArray } from './dtype.js';
+import type { GpuKernels } from './gpu.js';
 import type { Layout } from './layout.js';
 
 /** One operand of a CPU kernel: a typed array and the layout of the elements in it (strides in elements). */
@@ -48,7 +49,7 @@ export interface VjpCall<A> {
 /**
  * An operation as a value: its shape rule and its implementations.
  *
- * A primitive has a `cpu` kernel. Any other op has a `reference` (a composite of ops: differentiable,
+ * A primitive has kernels. Any other op has a `reference` (a composite of ops: differentiable,
  * works on every device, the oracle of its kernels) and optionally fast kernels and a `vjp` of its own.
  */
 // eslint-disable-next-line -- `any` default: lists of unlike ops need a bivariant attrs type.
@@ -71,6 +72,8 @@ export interface Op<A = any> {
   readonly throws?: boolean;
   /** Bytes of scratch memory that `cpu` wants. */
   scratch?(inputs: readonly Aval[], attrs: A): number;
+  /** WebGPU kernels; those of this package's own ops come with the device. */
+  readonly webgpu?: GpuKernels<A>;
   reference?(inputs: readonly Tensor[], attrs: A): Tensor | readonly Tensor[];
   vjp?(call: VjpCall<A>): readonly (Tensor | null)[];
   cost?(inputs: readonly Aval[], outputs: readonly Aval[], attrs: A): OpCost;

@@ -1,17 +1,16 @@
 import { copyOp } from '../ops/shape.js';
-import type { Aval } from './dtype.js';
+import type { Aval, DType } from './dtype.js';
 import { bytesPerElement, sizeOf } from './dtype.js';
 import type { Layout } from './layout.js';
 import { denseLayout, isContiguous } from './layout.js';
 import type { Op, OpCost } from './op.js';
-import { inplacePairs } from './op.js';
 import type { Graph } from './trace.js';
 import type { Node, Storage, Value } from './value.js';
 
 /** Where a slot's memory comes from when a program runs. */
 export type Home =
-  /** Bytes of the program's arena. */
-  | { readonly kind: 'arena'; offset: number }
+  /** Bytes of one of the program's blocks. */
+  | { readonly kind: 'arena'; block: number; offset: number }
   /** Memory of an argument, given at each run. */
   | { readonly kind: 'input'; readonly index: number }
   /** Memory of a result, given at each run. */
@@ -40,8 +39,8 @@ export interface Instruction {
   readonly attrs: unknown;
   readonly inputs: readonly Arg[];
   readonly outputs: readonly Arg[];
-  /** Slot of scratch memory, or −1. */
-  readonly scratch: number;
+  /** Slots of scratch memory. */
+  readonly scratch: readonly number[];
   readonly node: Node | null;
 }
 
@@ -55,6 +54,8 @@ export interface Program {
   readonly outputs: readonly Aval[];
   readonly slots: readonly Slot[];
   readonly instructions: readonly Instruction[];
+  /** Bytes of each block of temporaries; `arenaBytes` is their sum. */
+  readonly blocks: readonly number[];
   readonly arenaBytes: number;
   /** For each output the input whose memory it takes over, or −1. */
   readonly donated: readonly number[];
@@ -65,6 +66,25 @@ export interface Program {
   readonly outputBytes: number;
   /** Inputs, outputs and arena together: what is in use while the program runs. */
   readonly peakBytes: number;
+}
+
+/** What planning must know of a device. */
+export interface Planning {
+  /** Memory that so many elements take. */
+  bytesOf(dtype: DType, length: number): number;
+  /** True when the kernels of an op honour strides. */
+  strided(op: Op): boolean;
+  /** Pairs [output, input] that may share memory. */
+  inplace(op: Op): readonly (readonly [output: number, input: number])[];
+  /** Bytes of each block of scratch memory that the kernels want. */
+  scratch(op: Op, inputs: readonly Operand[], outputs: readonly Aval[], attrs: unknown): readonly number[];
+  /** True when temporaries that live at once must lie in blocks of their own; otherwise one block holds all. */
+  readonly separate: boolean;
+}
+
+/** An operand as planning sees it. */
+export interface Operand extends Layout {
+  readonly dtype: DType;
 }
 
 /** Slots are aligned so that any element type and any device's binding offset fits. */
@@ -85,16 +105,18 @@ export function planProgram(
   donate: readonly boolean[] = [],
   takers: number = Infinity,
 ): Program {
+  const { planning } = graph.device;
   const slots: Slot[] = [];
   const instructions: Instruction[] = [];
   const slotOf = new Map<Storage, number>();
-  const newSlot = (aval: Aval, home: Home): number => {
+  const newSlot = (aval: Aval, home: Home, bytes?: number): number => {
     const length = sizeOf(aval.shape);
     const at = instructions.length;
-    slots.push({ aval, length, bytes: length * bytesPerElement(aval.dtype), home, first: at, last: at });
+    bytes ??= planning.bytesOf(aval.dtype, length);
+    slots.push({ aval, length, bytes, home, first: at, last: at });
     return slots.length - 1;
   };
-  const arena = (): Home => ({ kind: 'arena', offset: 0 });
+  const arena = (): Home => ({ kind: 'arena', block: 0, offset: 0 });
 
   graph.inputs.forEach((v, index) => {
     const s = newSlot({ shape: v.shape, dtype: v.dtype }, { kind: 'input', index });
@@ -111,9 +133,15 @@ export function planProgram(
     node: Node | null,
   ): number[] => {
     const at = instructions.length;
-    const avals = inputs.map((a) => ({ shape: a.layout.shape, dtype: slots[a.slot].aval.dtype }));
-    const bytes = op.scratch?.(avals, attrs) ?? 0;
-    const scratch = bytes > 0 ? newSlot({ shape: [Math.ceil(bytes / 8)], dtype: 'f64' }, arena()) : -1;
+    const operands = inputs.map(({ slot, layout }) => ({
+      shape: layout.shape,
+      strides: layout.strides,
+      offset: layout.offset,
+      dtype: slots[slot].aval.dtype,
+    }));
+    const scratch = planning
+      .scratch(op, operands, outs, attrs)
+      .map((bytes) => newSlot({ shape: [Math.ceil(bytes / 8)], dtype: 'f64' }, arena(), bytes));
     const outputs = outs.map((a) => newSlot({ shape: a.shape, dtype: a.dtype }, arena()));
     for (const a of inputs) slots[a.slot].last = at;
     instructions.push({
@@ -139,7 +167,7 @@ export function planProgram(
   for (const node of graph.nodes) {
     if (node.isView) continue;
     const inputs = node.inputs.map((v): Arg =>
-      node.op.strided || isContiguous(v) ? argOf(v) : { slot: copyOf(v), layout: denseLayout(v.shape) },
+      planning.strided(node.op) || isContiguous(v) ? argOf(v) : { slot: copyOf(v), layout: denseLayout(v.shape) },
     );
     const outs = emit(node.op, node.attrs, inputs, node.outputs, node);
     node.outputs.forEach((v, i) => slotOf.set(v.storage, outs[i]));
@@ -161,8 +189,9 @@ export function planProgram(
     slots[s].last = end;
   });
 
-  const donated = shareMemory(slots, instructions, outputSlots, donate, takers);
-  const arenaBytes = placeArena(slots);
+  const donated = shareMemory(planning, slots, instructions, outputSlots, donate, takers);
+  const blocks = planning.separate ? placeBlocks(slots) : [placeArena(slots)];
+  const arenaBytes = blocks.reduce((n, b) => n + b, 0);
   const bytesOf = (list: readonly number[]): number => list.reduce((n, s) => n + slots[s].bytes, 0);
   const inputBytes = bytesOf(graph.inputs.map((_, i) => i));
   const outputBytes = bytesOf(outputSlots.filter((_, i) => donated[i] === -1));
@@ -171,6 +200,7 @@ export function planProgram(
     outputs: graph.outputs.map((v) => ({ shape: v.shape, dtype: v.dtype })),
     slots,
     instructions,
+    blocks,
     arenaBytes,
     donated,
     overwrittenAt: overwrites(graph.inputs.length, slots, instructions),
@@ -186,6 +216,7 @@ export function planProgram(
  * Memory of a donated input passes along such chains until an output claims it.
  */
 function shareMemory(
+  planning: Planning,
   slots: Slot[],
   instructions: readonly Instruction[],
   outputSlots: readonly number[],
@@ -196,7 +227,7 @@ function shareMemory(
   const claimed = new Set<number>();
   instructions.forEach(({ op, inputs, outputs }, at) => {
     const done = new Set<number>();
-    for (const [o, i] of inplacePairs(op)) {
+    for (const [o, i] of planning.inplace(op)) {
       const arg = inputs[i];
       const out = slots[outputs[o]?.slot ?? -1];
       if (arg === undefined || out === undefined || done.has(o)) continue;
@@ -237,12 +268,17 @@ function overwrites(inputs: number, slots: readonly Slot[], instructions: readon
   return first;
 }
 
-/** Lays out the arena: largest blocks first, each at the lowest offset free during its life. Returns its size. */
-function placeArena(slots: readonly Slot[]): number {
-  const groups = new Map<
-    Home,
-    { home: Home & { kind: 'arena' }; bytes: number; first: number; last: number }
-  >();
+/** Temporaries that share memory, with the instructions between which it is in use. */
+interface Group {
+  readonly home: Home & { kind: 'arena' };
+  bytes: number;
+  first: number;
+  last: number;
+}
+
+/** The groups of temporaries, largest first. */
+function groupsOf(slots: readonly Slot[]): Group[] {
+  const groups = new Map<Home, Group>();
   for (const s of slots) {
     if (s.home.kind !== 'arena') continue;
     const g = groups.get(s.home);
@@ -254,10 +290,26 @@ function placeArena(slots: readonly Slot[]): number {
       g.bytes = Math.max(g.bytes, align(s.bytes));
     }
   }
-  const order = [...groups.values()].sort((a, b) => b.bytes - a.bytes || a.first - b.first);
+  return [...groups.values()].sort((a, b) => b.bytes - a.bytes || a.first - b.first);
+}
+
+/** Gives each group, largest first, the smallest block that is free during its life. Returns the blocks' sizes. */
+function placeBlocks(slots: readonly Slot[]): number[] {
+  const blocks: { bytes: number; groups: Group[] }[] = [];
+  for (const g of groupsOf(slots)) {
+    let block = blocks.findLastIndex((b) => b.groups.every((o) => o.last < g.first || o.first > g.last));
+    if (block === -1) block = blocks.push({ bytes: g.bytes, groups: [] }) - 1;
+    blocks[block].groups.push(g);
+    g.home.block = block;
+  }
+  return blocks.map((b) => b.bytes);
+}
+
+/** Lays out one block: largest first, each at the lowest offset free during its life. Returns its size. */
+function placeArena(slots: readonly Slot[]): number {
   const placed: { offset: number; bytes: number; first: number; last: number }[] = [];
   let total = 0;
-  for (const g of order) {
+  for (const g of groupsOf(slots)) {
     let offset = 0;
     for (const p of placed) {
       // `placed` is kept sorted by offset, so the first gap that is wide enough is the lowest one.

@@ -19,7 +19,7 @@ const law = 'device';
  */
 export async function device(mixer: Mixer, ctx: LawContext): Promise<void> {
   const oracle: Place = { device: cpu(), dtype: 'f32' };
-  const own = ctx.device === oracle.device ? (ctx.on.fresh() ?? ctx.device) : ctx.device;
+  const own = ctx.device === oracle.device ? ((await ctx.on.fresh()) ?? ctx.device) : ctx.device;
   const place: Place = { device: own, dtype: 'f32' };
   const T = 2 * (ctx.border?.size ?? 3) + 1;
   const params = await livelyParams(mixer, oracle);

@@ -116,7 +116,7 @@ async function checkReferences(
   target: Differentiable,
   claimed: Gradients,
 ): Promise<void> {
-  const device = ctx.on.fresh({ references: true });
+  const device = await ctx.on.fresh({ references: true });
   if (!device) return;
   const [, want] = await gradientsOn(target, { ...place, device });
   checkEqual(

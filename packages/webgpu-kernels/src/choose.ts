@@ -1,0 +1,96 @@
+import { DeviceError, show } from '@seq/tensor';
+import type { DType } from '@seq/tensor';
+import type {
+  GpuCall,
+  GpuKernels,
+  GpuLimits,
+  GpuPlan,
+  GpuVariant,
+  GpuView,
+  Layout,
+  Op,
+} from '@seq/tensor/engine';
+import { isContiguous, stridesOf } from '@seq/tensor/engine';
+
+/** A kernel picked for a call. */
+export interface Choice {
+  readonly variant: GpuVariant<unknown>;
+  readonly plan: GpuPlan;
+}
+
+/** The largest power of two, up to 64, that divides an element's place. */
+export function alignment(offset: number): number {
+  return offset === 0 ? 64 : Math.min(64, offset & -offset);
+}
+
+/** An operand as kernels see it. */
+export function viewOf(dtype: DType, layout: Layout, aligned: number = alignment(layout.offset)): GpuView {
+  const { shape } = layout;
+  return { dtype, shape, strides: isContiguous(layout) ? stridesOf(shape) : layout.strides, aligned };
+}
+
+/** Picks the first variant of an op's kernels that suits a call and was not demoted. */
+export class Chooser {
+  readonly limits: GpuLimits;
+  readonly #kernels: ReadonlyMap<Op, GpuKernels<unknown>>;
+  readonly #demoted = new Set<GpuVariant<unknown>>();
+  #forced: { readonly op: Op; readonly variant: GpuVariant<unknown>; used: boolean } | null = null;
+
+  constructor(limits: GpuLimits, kernels: ReadonlyMap<Op, GpuKernels<unknown>>) {
+    this.limits = limits;
+    this.#kernels = kernels;
+  }
+
+  kernelsOf(op: Op): GpuKernels<unknown> | undefined {
+    return this.#kernels.get(op) ?? (op.webgpu as GpuKernels<unknown> | undefined);
+  }
+
+  /** From now on the variant is not chosen where another one suits. */
+  demote(variant: GpuVariant<unknown>): void {
+    this.#demoted.add(variant);
+  }
+
+  isDemoted(variant: GpuVariant<unknown>): boolean {
+    return this.#demoted.has(variant);
+  }
+
+  /** The variants that suit a call, best first; a demoted one only when nothing else does. */
+  variants(op: Op, call: GpuCall<unknown>): GpuVariant<unknown>[] {
+    const suited = (this.kernelsOf(op)?.variants ?? []).filter((v) => v.supports(call, this.limits) === true);
+    const sound = suited.filter((v) => !this.#demoted.has(v));
+    return sound.length > 0 || op.reference !== undefined ? sound : suited;
+  }
+
+  /**
+   * While `f` runs, calls of the op use this variant wherever it suits.
+   *
+   * @returns whether it was used
+   */
+  async force(op: Op, variant: GpuVariant<unknown>, f: () => Promise<void>): Promise<boolean> {
+    const forced = { op, variant, used: false };
+    this.#forced = forced;
+    try {
+      await f();
+    } finally {
+      this.#forced = null;
+    }
+    return forced.used;
+  }
+
+  /** @throws DeviceError when no variant suits, with the reason of each */
+  choose(op: Op, call: GpuCall<unknown>): Choice {
+    const forced = this.#forced;
+    if (forced?.op === op && forced.variant.supports(call, this.limits) === true) {
+      forced.used = true;
+      return { variant: forced.variant, plan: forced.variant.plan(call, this.limits) };
+    }
+    const variant = this.variants(op, call)[0];
+    if (variant === undefined) {
+      const reasons = (this.kernelsOf(op)?.variants ?? []).map((v) => `${v.name}: ${v.supports(call, this.limits)}`);
+      throw new DeviceError(
+        `${op.name}: the WebGPU device must have a kernel for ${call.inputs.map((x) => `${x.dtype} ${show(x.shape)}`).join(', ')}, it has none (${reasons.join('; ') || 'no variant'}). Run it on the CPU, or cast() the operands.`,
+      );
+    }
+    return { variant, plan: variant.plan(call, this.limits) };
+  }
+}

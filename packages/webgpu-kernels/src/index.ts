@@ -1,0 +1,12 @@
+export type { DeviceOptions, GpuCounters } from './device.js';
+export { WebGPUDevice } from './device.js';
+export type { WebGPUOptions } from './request.js';
+export { requestWebGPU } from './request.js';
+export type { Recorded } from './recording.js';
+export { createRecording, floorLimits } from './recording.js';
+export type { Faults } from './fault.js';
+export { requestFaulty } from './fault.js';
+export type { VerifyCase } from './verify/cases.js';
+export type { Source } from './verify/source.js';
+export type { Verdict, VerifyOptions, VerifyReport } from './verify/verify.js';
+export { verify } from './verify/verify.js';

@@ -1,0 +1,135 @@
+import type { GpuPass } from '@seq/tensor/engine';
+import type { Element, Operand } from '../../wgsl/index.js';
+import { reads, writes } from '../../wgsl/index.js';
+import type { Access, Problem } from './problem.js';
+
+/**
+ * What is done to each element of the product before it is written: text for
+ * `fn finish(v: f32, batch: u32, row: u32, column: u32) -> f32`, with row and column as the caller of matmul sees them.
+ */
+export interface Epilogue {
+  /** Tells texts apart; part of the shader's key. */
+  readonly key: string;
+  readonly operands: readonly Operand[];
+  readonly params: { readonly [name: string]: 'u32' | 'i32' | 'f32' };
+  readonly values: readonly number[];
+  /** Functions, among them `finish`. */
+  readonly declare: string;
+}
+
+/** How the sum over K and the grid are divided. */
+export interface Cut {
+  /** Rows and columns of one workgroup's tile. */
+  readonly rows: number;
+  readonly columns: number;
+  /** Parts of K; each writes sums of its own when there are several. */
+  readonly slices: number;
+  /** Elements of K in one part. */
+  readonly chunk: number;
+}
+
+/** What the text of a matmul shader depends on beside its design. */
+export interface Form {
+  readonly a: Access;
+  readonly b: Access;
+  /** Writes four columns at once. */
+  readonly store4: boolean;
+  /** Number of batch axes. */
+  readonly rank: number;
+  readonly swapped: boolean;
+  readonly epilogue?: Epilogue | undefined;
+}
+
+/** Whole numbers 0 … n − 1. */
+export const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** One text for each of n numbers, joined by new lines. */
+export const each = (n: number, text: (i: number) => string): string => upTo(n).map(text).join('\n');
+
+/** A form as part of a shader's key. */
+export function formKey(f: Form): string {
+  return `${f.a} ${f.b} ${f.store4 ? 4 : 1} ${f.rank} ${f.swapped ? 's' : 'n'} ${f.epilogue?.key ?? ''}`;
+}
+
+/** Element type of the binding that serves an access. */
+export const elementOf = (access: Access): Element => (access === 'one' ? 'f32' : 'f32x4');
+
+/** Bindings: a, b, y, and what the epilogue reads. `y` is the operand written to. */
+export function operandsOf(f: Form, y: number): Operand[] {
+  const [a, b] = f.swapped ? [1, 0] : [0, 1];
+  return [
+    reads('a', elementOf(f.a), a),
+    reads('b', elementOf(f.b), b),
+    writes('y', f.store4 ? 'f32x4' : 'f32', y),
+    ...(f.epilogue?.operands ?? []),
+  ];
+}
+
+/** Parameters that every matmul shader has. */
+export function paramsOf(f: Form): { [name: string]: 'u32' | 'i32' | 'f32' } {
+  const names = 'M N K am ak bn bk row column chunk slices down across total size'.split(' ');
+  const batch = upTo(f.rank).flatMap((i) => [`d${i}`, `a${i}`, `b${i}`]);
+  return { ...Object.fromEntries([...names, ...batch].map((n) => [n, 'u32' as const])), ...f.epilogue?.params };
+}
+
+/** Values of `paramsOf`. */
+export function valuesOf(p: Problem, cut: Cut, epilogue?: Epilogue): number[] {
+  const down = Math.ceil(p.M / cut.rows);
+  const across = Math.ceil(p.N / cut.columns);
+  return [
+    ...[p.M, p.N, p.K, p.a.free, p.a.k, p.b.free, p.b.k, p.row, p.column],
+    ...[cut.chunk, cut.slices, down, across, workgroupsOf(p, cut), p.M * p.N],
+    ...p.batch.flatMap((d, i) => [d, p.a.batch[i], p.b.batch[i]]),
+  ]
+    .map((v) => v >>> 0)
+    .concat(epilogue?.values ?? []);
+}
+
+/** Workgroups of a pass. */
+export function workgroupsOf(p: Problem, cut: Cut): number {
+  return Math.ceil(p.M / cut.rows) * Math.ceil(p.N / cut.columns) * cut.slices * p.products;
+}
+
+/** `batch_a(i)` and `batch_b(i)`: where product i begins in the factors. `finish` without an epilogue does nothing. */
+export function declareOf(f: Form): string {
+  const walk = (side: 'a' | 'b'): string =>
+    upTo(f.rank)
+      .reverse()
+      .map((i) => (i === 0 ? `at += rest * p.${side}0;` : `at += (rest % p.d${i}) * p.${side}${i}; rest /= p.d${i};`))
+      .join(' ');
+  const at = (side: 'a' | 'b'): string =>
+    `fn batch_${side}(i: u32) -> u32 { var at = p.o_${side}; ${f.rank > 0 ? `var rest = i; ${walk(side)}` : ''} return at; }`;
+  return [at('a'), at('b'), f.epilogue?.declare ?? ''].join('\n');
+}
+
+/**
+ * Opens `main`: row0 and column0 of the workgroup's tile, product `batch`, the part [k0, k1) of K, and where the
+ * product begins in a, b and y.
+ */
+export function openText(rows: number, columns: number): string {
+  return `if (group >= p.total) { return; }
+let row0 = (group / p.across % p.down) * ${rows}u;
+let column0 = (group % p.across) * ${columns}u;
+let part = group / (p.across * p.down);
+let slice = part % p.slices;
+let batch = part / p.slices;
+let k0 = slice * p.chunk;
+let k1 = min(p.K, k0 + p.chunk);
+let a_at = batch_a(batch);
+let b_at = batch_b(batch);
+let y_at = (part % p.slices * (p.total / (p.across * p.down * p.slices)) + batch) * p.size;`;
+}
+
+/** A statement that writes one element, or four columns from `column` on. */
+export function storeText(f: Form, value: string, row: string, column: string): string {
+  const place = `y_at + (${row}) * p.row + (${column}) * p.column`;
+  if (f.epilogue === undefined) return `set_y(${f.store4 ? `(${place}) >> 2u` : place}, ${value});`;
+  const finish = (v: string, c: string): string =>
+    f.swapped ? `finish(${v}, batch, ${c}, ${row})` : `finish(${v}, batch, ${row}, ${c})`;
+  if (!f.store4) return `set_y(${place}, ${finish(value, column)});`;
+  const lanes = upTo(4).map((c) => finish(`v4[${c}]`, `${column} + ${c}u`));
+  return `{ let v4 = ${value}; set_y((${place}) >> 2u, vec4<f32>(${lanes.join(', ')})); }`;
+}
+
+/** A pass over a grid of workgroups that may be folded into two dimensions. */
+export type MatmulPass = (p: Problem, cut: Cut, f: Form, y: number) => GpuPass;

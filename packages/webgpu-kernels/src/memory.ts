@@ -1,0 +1,140 @@
+import type { DeviceCounters, DeviceMemory } from '@seq/tensor';
+import { usage } from './constants.js';
+import { MemoryError } from '@seq/tensor';
+import type { DType } from '@seq/tensor';
+import type { DeviceBuffer } from '@seq/tensor/engine';
+
+/** A block of GPU memory. */
+export class GpuBlock implements DeviceBuffer {
+  readonly bytes: number;
+  readonly buffer: GPUBuffer;
+  /** Distinguishes blocks in keys; never used twice. */
+  readonly id: number;
+  /** Number of the last recorded command that touches it. */
+  lastUse = -1;
+
+  constructor(bytes: number, buffer: GPUBuffer, id: number) {
+    this.bytes = bytes;
+    this.buffer = buffer;
+    this.id = id;
+  }
+}
+
+/** Bytes of one element in GPU memory: a bool takes a word. */
+export function gpuBytes(dtype: DType): number {
+  return dtype === 'f64' ? 8 : dtype === 'f16' ? 2 : 4;
+}
+
+/** Bytes of a tensor in GPU memory: whole words, at least one. */
+export function tensorBytes(dtype: DType, length: number): number {
+  return Math.max(4, Math.ceil((length * gpuBytes(dtype)) / 4) * 4);
+}
+
+/**
+ * Sizes of blocks: multiples of 256 bytes, above 64 KiB in steps of an eighth of the next power of two, so that
+ * neighbouring sizes share blocks.
+ */
+export function blockBytes(bytes: number): number {
+  const step = bytes <= 65_536 ? 256 : 2 ** (Math.ceil(Math.log2(bytes)) - 3);
+  return Math.ceil(bytes / step) * step;
+}
+
+/** What the pool needs of the device that owns it. */
+export interface PoolHost {
+  readonly gpu: GPUDevice;
+  readonly counters: DeviceCounters;
+  readonly bindingBytes: number;
+  /** Called with what the driver answers later when it has no memory. */
+  onRefused(error: MemoryError): void;
+}
+
+/** GPU memory by size, kept for reuse up to a limit, oldest sizes given back first. */
+export class GpuPool {
+  readonly #host: PoolHost;
+  readonly #limit: number;
+  readonly #free = new Map<number, GpuBlock[]>();
+  #live = 0;
+  #peak = 0;
+  #pooled = 0;
+  #ids = 0;
+
+  constructor(host: PoolHost, limit: number) {
+    this.#host = host;
+    this.#limit = limit;
+  }
+
+  /**
+   * @throws MemoryError  at once when a block is larger than the adapter binds; later, through `onRefused`, when the
+   *                      driver has no memory
+   */
+  allocate(wanted: number): GpuBlock {
+    const { gpu, counters, bindingBytes } = this.#host;
+    if (wanted > bindingBytes) {
+      throw new MemoryError(
+        `webgpu: a tensor must fit one binding of ${bindingBytes} bytes on this adapter, it needs ${wanted}. Split it, or use smaller batches or shorter sequences.`,
+      );
+    }
+    const bytes = Math.min(blockBytes(wanted), Math.max(wanted, bindingBytes - (bindingBytes % 4)));
+    let block = this.#free.get(bytes)?.pop();
+    if (block === undefined) {
+      counters.allocations++;
+      gpu.pushErrorScope('out-of-memory');
+      const buffer = gpu.createBuffer({
+        size: bytes,
+        usage: usage.storage | usage.copySource | usage.copyTarget,
+      });
+      const live = this.#live;
+      gpu.popErrorScope().then(
+        (error) => {
+          if (error === null) return;
+          this.#host.onRefused(
+            new MemoryError(
+              `webgpu: the driver must grant ${bytes} bytes, it refused; ${live} bytes were in use. Use smaller batches or shorter sequences.`,
+            ),
+          );
+        },
+        () => {}, // the device is lost: reported where it was noticed
+      );
+      block = new GpuBlock(bytes, buffer, this.#ids++);
+    } else this.#pooled -= bytes;
+    this.#live += bytes;
+    if (this.#live > this.#peak) this.#peak = this.#live;
+    return block;
+  }
+
+  free(block: GpuBlock): void {
+    this.#live -= block.bytes;
+    this.#pooled += block.bytes;
+    const list = this.#free.get(block.bytes);
+    if (list === undefined) this.#free.set(block.bytes, [block]);
+    else list.push(block);
+    if (this.#pooled > this.#limit) this.#trim(this.#limit);
+  }
+
+  /** Gives back what is kept for reuse beyond so many bytes. Commands that were submitted keep their memory. */
+  #trim(limit: number): void {
+    for (const [bytes, blocks] of this.#free) {
+      while (blocks.length > 0 && this.#pooled > limit) {
+        this.retire(blocks.shift()!);
+        this.#pooled -= bytes;
+      }
+      if (blocks.length === 0) this.#free.delete(bytes);
+      if (this.#pooled <= limit) return;
+    }
+  }
+
+  /** Destroys a block once the commands that use it are submitted; set by the device. */
+  retire: (block: GpuBlock) => void = (block) => block.buffer.destroy();
+
+  report(tensors: number): DeviceMemory {
+    return { tensors, bytes: this.#live, peakBytes: this.#peak, pooledBytes: this.#pooled };
+  }
+
+  resetPeak(): void {
+    this.#peak = this.#live;
+  }
+
+  dispose(): void {
+    this.#trim(0);
+  }
+}

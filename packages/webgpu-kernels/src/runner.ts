@@ -1,0 +1,218 @@
+import { IndexError, NumericsError, SeqError, show, sizeOf } from '@seq/tensor';
+import type { GpuCall, GpuPass, GpuShader, Node, Op } from '@seq/tensor/engine';
+import { siteOf } from '@seq/tensor/engine';
+import type { Chooser } from './choose.js';
+import type { Place } from './loaded.js';
+import type { GpuBlock } from './memory.js';
+import type { Pipeline, Pipelines } from './pipelines.js';
+import type { Queue } from './queue.js';
+import { grid, memo, reads, shader } from './wgsl/index.js';
+
+/** A dispatch but for the memory it works on. */
+export interface PreparedPass {
+  readonly pipeline: Pipeline;
+  /** Operand of each binding. */
+  readonly operands: readonly number[];
+  /** The uniform block without the places of operands. */
+  readonly words: Uint32Array;
+  readonly workgroups: readonly [number, number, number];
+  /** The error behind a report of the shader; null when it makes none. */
+  readonly error: ((element: number) => Error) | null;
+}
+
+/** A call with its kernel chosen. */
+export interface PreparedCall {
+  readonly passes: readonly PreparedPass[];
+  /** Bytes of each block of scratch memory. */
+  readonly scratch: readonly number[];
+  readonly data: readonly GpuBlock[];
+}
+
+/** Reports that may be outstanding; later ones take the places of the oldest. */
+const reportSlots = 1024;
+
+interface Report {
+  readonly error: (element: number) => Error;
+  readonly node: Node | null;
+  readonly sequence: number;
+}
+
+/** What the runner needs of the device. */
+export interface RunnerHost {
+  readonly checkNumerics: boolean;
+  readonly step: string | null;
+  readonly counters: { kernels: number };
+  allocateBytes(bytes: number): GpuBlock;
+  write(block: GpuBlock, data: Uint8Array): void;
+  free(block: GpuBlock): void;
+}
+
+/** Turns calls into recorded dispatches, and reports of shaders into errors. */
+export class Runner {
+  readonly chooser: Chooser;
+  readonly #pipelines: Pipelines;
+  readonly #queue: Queue;
+  readonly #host: RunnerHost;
+  #reports: GpuBlock | null = null;
+  readonly #reporters = new Array<Report | undefined>(reportSlots);
+  #nextReport = 0;
+  #reported = false;
+
+  constructor(host: RunnerHost, chooser: Chooser, pipelines: Pipelines, queue: Queue) {
+    this.#host = host;
+    this.chooser = chooser;
+    this.#pipelines = pipelines;
+    this.#queue = queue;
+  }
+
+  /** Chooses the kernel of a call, starts to compile its shaders and uploads its constants. */
+  prepare(op: Op, call: GpuCall<unknown>): PreparedCall {
+    const { plan } = this.chooser.choose(op, call);
+    const { passes, scratch = [], data = [] } = plan;
+    const error = this.chooser.kernelsOf(op)?.error;
+    const prepared = passes.map((pass) =>
+      this.#pass(pass, (element) =>
+        error === undefined
+          ? new IndexError(`${op.name}: the data must be valid, element ${element} is not. Check it.`)
+          : error(call, element),
+      ),
+    );
+    if (this.#host.checkNumerics) prepared.push(...this.#checks(op, call));
+    return {
+      passes: prepared,
+      scratch,
+      data: data.map((d) => {
+        const bytes = new Uint8Array(Math.max(4, Math.ceil(d.byteLength / 4) * 4));
+        bytes.set(new Uint8Array(d.buffer, d.byteOffset, d.byteLength));
+        const block = this.#host.allocateBytes(bytes.byteLength);
+        this.#host.write(block, bytes);
+        return block;
+      }),
+    };
+  }
+
+  #pass({ shader: s, params, workgroups }: GpuPass, error: (element: number) => Error): PreparedPass {
+    const pipeline = this.#pipelines.get(s);
+    return {
+      pipeline,
+      operands: s.bindings.map((b) => b.operand),
+      words: uniformWords(s, params, pipeline.blockBytes),
+      workgroups,
+      error: s.reports ? error : null,
+    };
+  }
+
+  /** Passes that look for NaN and infinity in the results of a call. */
+  #checks(op: Op, { inputs, outputs }: GpuCall<unknown>): PreparedPass[] {
+    return outputs.flatMap(({ dtype, shape }, i) => {
+      const n = sizeOf(shape);
+      if (dtype !== 'f32' || n === 0) return [];
+      const pass = {
+        shader: finiteShader(String(inputs.length + i)),
+        params: [n],
+        workgroups: grid(n, 256),
+      };
+      return this.#pass(pass, (element) => {
+        const { step } = this.#host;
+        return new NumericsError(
+          `${op.name}: values must be finite, element ${element} of ${show(shape)} is not${step === null ? '' : ` (${step})`}. Look at the inputs of this operation; a smaller learning rate or clipping often helps.`,
+        );
+      });
+    });
+  }
+
+  /** Records one dispatch on the memory of its operands. */
+  record(pass: PreparedPass, places: readonly Place[], node: Node | null): void {
+    const { pipeline, operands, workgroups } = pass;
+    if (workgroups[0] === 0 || workgroups[1] === 0 || workgroups[2] === 0) return;
+    const words = pass.words.slice();
+    const blocks = operands.map((operand, i) => {
+      words[i] += places[operand].offset;
+      return places[operand].block;
+    });
+    if (pass.error !== null) {
+      const slot = this.#nextReport++ % reportSlots;
+      words[operands.length] = slot;
+      this.#reporters[slot] = { error: pass.error, node, sequence: this.#queue.sequence };
+      this.#reported = true;
+      blocks.push(this.#reportBlock());
+    }
+    this.#host.counters.kernels++;
+    this.#queue.record({ kind: 'dispatch', pipeline, blocks, words, workgroups, node });
+  }
+
+  #reportBlock(): GpuBlock {
+    if (this.#reports === null) {
+      this.#reports = this.#host.allocateBytes(reportSlots * 4);
+      this.#clearReports();
+    }
+    return this.#reports;
+  }
+
+  #clearReports(): void {
+    this.#host.write(this.#reports!, new Uint8Array(reportSlots * 4));
+  }
+
+  /** The block to read when shaders may have reported something since the last look; else null. */
+  takeReports(): { readonly block: GpuBlock; readonly bytes: number } | null {
+    if (!this.#reported) return null;
+    this.#reported = false;
+    return { block: this.#reports!, bytes: reportSlots * 4 };
+  }
+
+  /** The first report among the words read, as an error that says where the operation was recorded. */
+  findReport(words: Uint32Array): { error: Error; sequence: number } | null {
+    let first: { error: Error; sequence: number } | null = null;
+    words.forEach((word, slot) => {
+      const reporter = this.#reporters[slot];
+      if (word === 0 || reporter === undefined) return;
+      if (first !== null && first.sequence < reporter.sequence) return;
+      const error = reporter.error(0xffff_ffff - word);
+      if (SeqError.is(error)) error.message = located(error.message, reporter.node);
+      first = { error, sequence: reporter.sequence };
+    });
+    if (first !== null) this.#clearReports();
+    return first;
+  }
+
+  release(block: GpuBlock): void {
+    this.#host.free(block);
+  }
+}
+
+/** A message with the line that recorded the operation. */
+export function located(message: string, node: Node | null): string {
+  return node?.site ? `${message} Recorded at ${siteOf(node)}.` : message;
+}
+
+/** The uniform block of a pass, with zeros for the places of operands. */
+function uniformWords(s: GpuShader, params: readonly number[], bytes: number): Uint32Array {
+  const words = new Uint32Array(bytes / 4);
+  const floats = new Float32Array(words.buffer);
+  const at = s.bindings.length + (s.reports ? 1 : 0);
+  s.params.forEach((type, i) => {
+    if (type === 'f32') floats[at + i] = params[i];
+    else words[at + i] = params[i];
+  });
+  return words;
+}
+
+const finiteShader = memo((operand) =>
+  shader({
+    name: 'check/finite',
+    operands: [reads('x', 'f32', Number(operand))],
+    params: { n: 'u32' },
+    workgroup: 256,
+    reports: true,
+    // −∞ is a legal score; NaN and +∞ are not.
+    main: `if (linear >= p.n) { return; }
+  let bits = bitcast<u32>(x(linear));
+  if ((bits & 0x7f800000u) == 0x7f800000u && bits != 0xff800000u) { report(linear); }`,
+  }),
+);
+
+/** Scratch memory that a call needs, without preparing it. */
+export function scratchOf(chooser: Chooser, op: Op, call: GpuCall<unknown>): readonly number[] {
+  return chooser.choose(op, call).plan.scratch ?? [];
+}
+

@@ -1,0 +1,285 @@
+import type { Operand, Tensor } from '@seq/tensor';
+import * as t from '@seq/tensor';
+import type { Op } from '@seq/tensor/engine';
+import * as ops from '@seq/tensor/engine';
+import type { Source } from './source.js';
+
+/** A use of an op whose result WebGPU and the CPU must agree on. */
+export interface VerifyCase {
+  readonly op: Op;
+  /** Makes its arguments and calls the op; other ops may run as well. */
+  run(source: Source): Tensor | readonly Tensor[];
+  /** |ours − theirs| ≤ tolerance · (1 + |theirs|); default 1e-5. Integers and flags must be equal. */
+  readonly tolerance?: number;
+}
+
+type Unary = (x: Tensor) => Tensor;
+type Binary = (a: Operand, b: Operand) => Tensor;
+
+/** Whole rows of four, an odd size, and a transposed view. */
+function unary(op: Op<null>, f: Unary, bounds: { low?: number; high?: number } = {}): VerifyCase[] {
+  return [
+    { op, run: (s) => f(s.floats([64, 48], bounds)) },
+    { op, run: (s) => f(s.floats([37], bounds)) },
+    { op, run: (s) => f(s.floats([13, 9], bounds).transpose()) },
+  ];
+}
+
+function binary(op: Op<null>, f: Binary, bounds: { low?: number; high?: number } = {}): VerifyCase[] {
+  return [
+    { op, run: (s) => f(s.floats([64, 48], bounds), s.floats([64, 48], bounds)) },
+    { op, run: (s) => f(s.floats([5, 7, 9], bounds), s.floats([7, 1], bounds)) },
+    { op, run: (s) => f(s.floats([13, 9], bounds).transpose(), 1.5) },
+  ];
+}
+
+function elementwise(): VerifyCase[] {
+  const positive = { low: 0.01, high: 9 };
+  const within = { low: -0.95, high: 0.95 };
+  return [
+    ...unary(ops.negOp, t.neg),
+    ...unary(ops.absOp, t.abs),
+    ...unary(ops.signOp, t.sign),
+    ...unary(ops.floorOp, t.floor),
+    ...unary(ops.ceilOp, t.ceil),
+    ...unary(ops.roundOp, t.round),
+    ...unary(ops.squareOp, t.square),
+    ...unary(ops.reciprocalOp, t.reciprocal, positive),
+    ...unary(ops.sqrtOp, t.sqrt, positive),
+    ...unary(ops.rsqrtOp, t.rsqrt, positive),
+    ...unary(ops.expOp, t.exp),
+    ...unary(ops.expm1Op, t.expm1),
+    ...unary(ops.logOp, t.log, positive),
+    ...unary(ops.log1pOp, t.log1p, positive),
+    ...unary(ops.sinOp, t.sin, { low: -100, high: 100 }),
+    ...unary(ops.cosOp, t.cos, { low: -100, high: 100 }),
+    ...unary(ops.tanOp, t.tan, { low: -1.2, high: 1.2 }),
+    ...unary(ops.tanhOp, t.tanh, { low: -100, high: 100 }),
+    ...unary(ops.erfOp, t.erf),
+    ...unary(ops.erfinvOp, t.erfinv, within),
+    ...unary(ops.isNaNOp, t.isNaN),
+    ...unary(ops.isFiniteOp, t.isFinite),
+    ...unary(ops.sigmoidOp, t.sigmoid, { low: -90, high: 90 }),
+    ...unary(ops.reluOp, t.relu),
+    ...unary(ops.softplusOp, t.softplus, { low: -30, high: 30 }),
+    ...unary(ops.logSigmoidOp, t.logSigmoid, { low: -30, high: 30 }),
+    ...unary(ops.siluOp, t.silu),
+    ...unary(ops.geluOp, t.gelu),
+    ...unary(ops.geluTanhOp, t.geluTanh),
+    ...unary(ops.eluOp, t.elu),
+    ...unary(ops.mishOp, t.mish),
+    ...binary(ops.addOp, t.add),
+    ...binary(ops.subOp, t.sub),
+    ...binary(ops.mulOp, t.mul),
+    ...binary(ops.divOp, t.div, { low: 0.5, high: 2 }),
+    ...binary(ops.powOp, t.pow, { low: 0.1, high: 3 }),
+    ...binary(ops.modOp, t.mod, { low: 0.5, high: 9 }),
+    ...binary(ops.maximumOp, t.maximum),
+    ...binary(ops.minimumOp, t.minimum),
+    ...binary(ops.eqOp, t.eq),
+    ...binary(ops.neOp, t.ne),
+    ...binary(ops.ltOp, t.lt),
+    ...binary(ops.leOp, t.le),
+    ...binary(ops.gtOp, t.gt),
+    ...binary(ops.geOp, t.ge),
+    ...[
+      [64, 48],
+      [13, 9],
+    ].flatMap((shape): VerifyCase[] => [
+      { op: ops.andOp, run: (s) => t.and(s.flags(shape), s.flags(shape)) },
+      { op: ops.orOp, run: (s) => t.or(s.flags(shape), s.flags(shape)) },
+      { op: ops.notOp, run: (s) => t.not(s.flags(shape)) },
+      { op: ops.whereOp, run: (s) => t.where(s.flags(shape), s.floats(shape), s.floats([1, shape[1]])) },
+      { op: ops.castOp, run: (s) => t.cast(s.floats(shape, { low: -9, high: 9 }), 'i32') },
+      { op: ops.castOp, run: (s) => t.cast(s.integers(shape, { low: -9, high: 9 }), 'f32') },
+      { op: ops.castOp, run: (s) => t.cast(s.integers(shape, { high: 2 }), 'bool') },
+    ]),
+    { op: ops.whereOp, run: (s) => t.where(s.flags([9, 13]).transpose(), s.floats([13, 9]), 0) },
+    { op: ops.castOp, run: (s) => t.cast(s.floats([13, 9]).transpose(), 'bool') },
+    { op: ops.fillOp, run: (s) => t.full([33], 1.25, { device: s.floats([1]).device }) },
+    { op: ops.fillOp, run: (s) => t.full([32, 8], 2, { device: s.floats([1]).device, dtype: 'i32' }) },
+    { op: ops.arangeOp, run: (s) => t.arange(3, 200, 1, { device: s.floats([1]).device, dtype: 'i32' }) },
+    { op: ops.constantOp, run: (s) => constant(s) },
+  ];
+}
+
+/** Given elements, recorded inside a plan. */
+function constant(s: Source): Tensor {
+  const x = s.floats([3]);
+  const run = t.compile((y: Tensor) => y.add(t.tensor([1, 2, 3], { device: x.device })));
+  const y = run(x);
+  run.dispose();
+  return y;
+}
+
+function shapes(): VerifyCase[] {
+  return [
+    { op: ops.copyOp, run: (s) => t.contiguous(s.floats([65, 130]).transpose()) },
+    { op: ops.copyOp, run: (s) => t.contiguous(s.floats([3, 5, 7, 2]).transpose([2, 0, 3, 1])) },
+    { op: ops.copyOp, run: (s) => t.contiguous(s.floats([64, 64]).slice(1, 3, 40)) },
+    { op: ops.reshapeOp, run: (s) => t.reshape(s.floats([12, 10]).transpose(), [40, 3]) },
+    { op: ops.unsliceOp, run: (s) => t.grad((x: Tensor) => x.slice(1, 2, 7).square().sum(), s.floats([5, 9])) },
+    { op: ops.concatOp, run: (s) => t.concat([s.floats([3, 4]), s.floats([3, 1]), s.floats([3, 8])], 1) },
+    { op: ops.concatOp, run: (s) => t.concat([s.floats([2, 64]), s.floats([1, 64])], 0) },
+    { op: ops.padOp, run: (s) => t.pad(s.floats([5, 6]), 1, 2, 3, -1) },
+    { op: ops.triangleOp, run: (s) => s.floats([2, 9, 7]).tril(1) },
+  ];
+}
+
+function indexing(): VerifyCase[] {
+  const rows = (s: Source): Tensor => s.integers([29], { high: 17 });
+  return [
+    { op: ops.gatherOp, run: (s) => t.gather(s.floats([17, 32]), rows(s)) },
+    { op: ops.gatherOp, run: (s) => t.gather(s.floats([3, 17, 5]), rows(s), 1) },
+    { op: ops.scatterAddOp, run: (s) => t.scatterAdd(s.floats([17, 8]), rows(s), s.floats([29, 8])) },
+    {
+      op: ops.scatterAddOp,
+      run: (s) => t.scatterAdd(s.floats([500, 4]), s.integers([700], { high: 500 }), s.floats([700, 4])),
+    },
+    { op: ops.takeAlongOp, run: (s) => t.takeAlong(s.floats([9, 17]), s.integers([9, 4], { high: 17 })) },
+    {
+      op: ops.addAlongOp,
+      run(s) {
+        const indices = s.integers([9, 4], { high: 17 });
+        return t.grad((x: Tensor) => t.takeAlong(x, indices).square().sum(), s.floats([9, 17]));
+      },
+    },
+    { op: ops.oneHotOp, run: (s) => t.oneHot(s.integers([11], { high: 7 }), 7) },
+    { op: ops.sliceAtOp, run: (s) => t.sliceAt(s.floats([4, 20, 3]), s.integers([4], { high: 15 }), 5, 1) },
+    { op: ops.updateAtOp, run: (s) => t.updateAt(s.floats([30, 3]), s.floats([4, 3]), s.given([7], 'i32').reshape([])) },
+    { op: ops.topKOp, run: (s) => t.topK(s.floats([3, 50]), 5) },
+    { op: ops.topKOp, run: (s) => t.topK(s.floats([2, 3000]), 3000) },
+  ];
+}
+
+function randomness(): VerifyCase[] {
+  const key = (s: Source): Tensor => s.given([12345, 678], 'u32');
+  return [
+    { op: ops.splitKeyOp, run: (s) => t.split(key(s), 3) },
+    { op: ops.foldInOp, run: (s) => t.foldIn(key(s), 7) },
+    { op: ops.uniformOp, run: (s) => t.uniform(key(s), [37]), tolerance: 0 },
+    { op: ops.normalOp, run: (s) => t.normal(key(s), [301]) },
+    { op: ops.truncatedNormalOp, run: (s) => t.truncatedNormal(key(s), [301]), tolerance: 5e-5 },
+    { op: ops.gumbelOp, run: (s) => t.categorical(key(s), s.floats([50, 9])) },
+    { op: ops.randomIntOp, run: (s) => t.randomInt(key(s), [100], { low: -3, high: 1000 }) },
+    { op: ops.permutationOp, run: (s) => t.permutation(key(s), 300) },
+  ];
+}
+
+function products(): VerifyCase[] {
+  const mm = (a: readonly number[], b: readonly number[], f: (a: Tensor, b: Tensor) => Tensor = t.matmul): VerifyCase => ({
+    op: ops.matmulOp,
+    run: (s) => f(s.floats(a), s.floats(b)),
+    tolerance: 5e-5,
+  });
+  return [
+    mm([128, 64], [64, 128]),
+    mm([65, 67], [67, 33]),
+    mm([64, 128], [128, 64]),
+    mm([64, 96], [64, 96], (a, b) => t.matmul(a, b.transpose())),
+    mm([96, 64], [96, 64], (a, b) => t.matmul(a.transpose(), b)),
+    mm([31, 45], [29, 31], (a, b) => t.matmul(a.transpose(), b.transpose())),
+    mm([3, 5, 40, 24], [5, 24, 40]),
+    mm([1, 300], [300, 200]),
+    mm([200, 300], [300, 1]),
+    mm([4, 256], [256, 64]),
+    mm([8, 4096], [4096, 8]),
+    mm([6, 20, 8], [6, 8, 20], (a, b) => t.matmul(a.transpose([1, 0, 2]), b.slice(0, 0, 1))),
+    ...[1, 4, 8].flatMap((groups): VerifyCase[] => {
+      const run = (s: Source): [Tensor, Tensor] => [s.floats([2, 33, 8]), s.floats([4, 8 / groups, 16])];
+      const f = (x: Tensor, w: Tensor): Tensor => t.conv1d(x, w, { groups });
+      const gradient = (which: 0 | 1) => (s: Source): Tensor => {
+        const [x, w] = run(s);
+        return which === 0
+          ? t.grad((y: Tensor) => f(y, w).square().sum(), x)
+          : t.grad((v: Tensor) => f(x, v).square().sum(), w);
+      };
+      return [
+        { op: ops.conv1dOp as Op, run: (s) => f(...run(s)), tolerance: 5e-5 },
+        { op: ops.conv1dInputGradOp as Op, run: gradient(0), tolerance: 2e-4 },
+        { op: ops.conv1dWeightGradOp as Op, run: gradient(1), tolerance: 2e-4 },
+      ];
+    }),
+  ];
+}
+
+function reductions(): VerifyCase[] {
+  const both = (op: Op, f: (x: Tensor, axes?: number | readonly number[]) => Tensor): VerifyCase[] => [
+    { op, run: (s) => f(s.floats([7, 300]), -1) },
+    { op, run: (s) => f(s.floats([300, 64]), 0) },
+    { op, run: (s) => f(s.floats([5, 6, 7, 8]), [1, 3]) },
+    { op, run: (s) => f(s.floats([3, 4]), -1) },
+    { op, run: (s) => f(s.floats([1, 100_000]), -1), tolerance: 1e-4 },
+  ];
+  const rows = (op: Op, f: (x: Tensor) => Tensor): VerifyCase[] => [
+    { op, run: (s) => f(s.floats([9, 5])) },
+    { op, run: (s) => f(s.floats([16, 1024])) },
+    { op, run: (s) => f(s.floats([3, 777])) },
+    { op, run: (s) => f(s.floats([1, 70_000])), tolerance: 1e-4 },
+  ];
+  const targets = (s: Source): [Tensor, Tensor] => [s.floats([21, 65]), s.integers([21], { high: 65 })];
+  return [
+    ...both(ops.sumOp, t.sum),
+    ...both(ops.maxOp, t.max),
+    ...both(ops.minOp, t.min),
+    ...both(ops.prodOp, (x, axes) => t.prod(x.mul(0.01).add(1), axes)).map((c) => ({ ...c, tolerance: 1e-3 })),
+    ...rows(ops.argMaxOp, (x) => t.argMax(x)),
+    ...rows(ops.argMinOp, (x) => t.argMin(x)),
+    ...rows(ops.softmaxOp, (x) => t.softmax(x)),
+    ...rows(ops.logSoftmaxOp, (x) => t.logSoftmax(x)),
+    ...rows(ops.logSumExpOp, (x) => t.logSumExp(x)),
+    ...rows(ops.softmaxGradOp, (x) => t.grad((y: Tensor) => t.softmax(y).square().sum(), x)),
+    { op: ops.crossEntropyOp, run: (s) => t.crossEntropy(...targets(s)) },
+    { op: ops.crossEntropyOp, run: (s) => t.crossEntropy(...targets(s), { labelSmoothing: 0.1, reduction: 'none' }) },
+    {
+      op: ops.crossEntropyGradOp,
+      run(s) {
+        const [logits, y] = targets(s);
+        return t.grad((x: Tensor) => t.crossEntropy(x, y), logits);
+      },
+    },
+  ];
+}
+
+function scans(): VerifyCase[] {
+  return [
+    [4, 1000],
+    [3, 33],
+    [2, 5000],
+  ]
+    .flatMap((shape): VerifyCase[] => [
+      { op: ops.cumsumOp, run: (s) => t.cumsum(s.floats(shape), 1), tolerance: 1e-4 },
+      {
+        op: ops.cumsumOp,
+        run: (s) => t.cumsum(s.floats([...shape, 4]), 1, { reverse: true, exclusive: true }),
+        tolerance: 1e-4,
+      },
+      {
+        op: ops.linearRecurrenceOp,
+        run: (s) => t.linearRecurrence(s.floats(shape, { low: 0.5, high: 0.99 }), s.floats(shape), { axis: 1 }),
+        tolerance: 1e-4,
+      },
+    ])
+    .concat({
+      op: ops.linearRecurrenceOp,
+      run: (s) =>
+        t.linearRecurrence(s.floats([2, 300, 6], { low: 0.5, high: 0.99 }), s.floats([2, 300, 6]), {
+          axis: 1,
+          initial: s.floats([2, 6]),
+        }),
+      tolerance: 1e-4,
+    });
+}
+
+/** The cases of the ops of `@seq/tensor`. */
+export function tensorCases(): VerifyCase[] {
+  return [
+    ...elementwise(),
+    ...shapes(),
+    ...indexing(),
+    ...randomness(),
+    ...products(),
+    ...reductions(),
+    ...scans(),
+  ];
+}
