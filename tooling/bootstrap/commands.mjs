@@ -16,11 +16,21 @@ function programFile(name, bin = name) {
   return join(dirname(manifest), typeof bins === 'string' ? bins : bins[bin]);
 }
 
-/** Runs Node on a file. @param {string[]} args @param {string} [cwd] */
-function node(args, cwd = root) {
+/** Runs Node on a file. @param {string[]} args @param {string} [cwd] @param {Record<string, string>} [more] */
+function node(args, cwd = root, more = {}) {
   const { path, note } = toolNode();
   if (note) console.warn(`seq: ${note}. Trying all the same; if a tool refuses, install a newer Node.`);
-  return run(path, args, { cwd, env: toolEnvironment() });
+  return run(path, args, { cwd, env: { ...toolEnvironment(), ...more } });
+}
+
+/**
+ * What a process needs in its environment, before it starts, to find the WebGPU adapter that `SEQ_GPU` names; nothing
+ * unless it was asked for WebGPU. @param {string[]} args @returns {Promise<Record<string, string>>}
+ */
+async function forWebGPU(args) {
+  if (!args.some((arg) => arg.endsWith('webgpu'))) return {};
+  const { adapterEnvironment } = await import('../webgpu-test/src/adapter.mjs');
+  return adapterEnvironment();
 }
 
 /** Runs Node on a file and shows what it prints only when it fails. @param {string[]} args @returns {number} its exit code */
@@ -36,11 +46,12 @@ function quietly(args) {
 }
 
 /** Runs a TypeScript program of tooling/ on the sources. @param {string} file @param {string[]} args */
-function typescript(file, args) {
+async function typescript(file, args) {
   const tsx = createRequire(join(root, 'package.json')).resolve('tsx');
   return node(
     ['--import', pathToFileURL(tsx).href, join(root, file), ...args],
     process.env['INIT_CWD'] ?? root,
+    await forWebGPU(args),
   );
 }
 
@@ -70,7 +81,7 @@ export const commands = {
     ]);
     if (build !== 0) return build;
     const cli = join(root, 'apps', 'lab', 'dist', 'cli.js');
-    return node([cli, 'compare', ...args], process.env['INIT_CWD'] ?? root);
+    return node([cli, 'compare', ...args], process.env['INIT_CWD'] ?? root, await forWebGPU(args));
   },
 
   /** All unit tests; with arguments, Vitest on the files whose path contains one of them. */
@@ -96,6 +107,12 @@ export const commands = {
   check: (args) => typescript('tooling/check/src/run.ts', args),
   golden: (args) => typescript('tooling/golden/src/run.ts', args),
   new: (args) => typescript('tooling/new/src/run.ts', args),
+  /** Makes a mechanism and a package in a copy of the repository and judges both. */
+  'new:test': (args) => typescript('tooling/new/src/rehearse.ts', args),
+  /** Installs, compiles, runs and bundles each package as npm would hand it out. */
+  packed: (args) => typescript('tooling/packed/src/run.ts', args),
+  /** Releases a copy of the repository to a registry on this machine, and installs from it. */
+  'release:rehearse': (args) => typescript('tooling/packed/src/rehearse.ts', args),
   changeset: (args) => node([programFile('@changesets/cli', 'changeset'), ...args]),
   readme: (args) => typescript('tooling/readme/src/run.ts', args),
   /** Fixes what the linter can fix, then formats. */

@@ -3,12 +3,14 @@ import { recipeNames } from './recipes.js';
 
 // Parsers of option values: each returns the value or throws what commander prints as a usage error.
 
-/** A whole number of at least `least`. */
-export function wholeNumber(least: number): (text: string) => number {
+/** A whole number of at least `least`, at most `most`. */
+export function wholeNumber(least: number, most = Infinity): (text: string) => number {
   return (text) => {
     const n = Number(text);
-    if (!Number.isSafeInteger(n) || n < least || text.trim() === '')
-      throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`);
+    if (!Number.isSafeInteger(n) || n < least || n > most || text.trim() === '') {
+      const range = most === Infinity ? `of at least ${least}` : `from ${least} to ${most}`;
+      throw new InvalidArgumentError(`It must be a whole number ${range}.`);
+    }
     return n;
   };
 }

@@ -31,6 +31,7 @@ describe('the command line', () => {
       'generate',
       'inspect',
       'eval',
+      'vanishing',
       'Examples:',
       'seq-lab generate gru --prompt "The whale"',
       'Exit codes:',
@@ -39,10 +40,13 @@ describe('the command line', () => {
       expect(out).toContain(word);
   });
 
-  it.each(['compare', 'train', 'generate', 'inspect', 'eval'])('explains %s', async (command) => {
-    expect(await main([command, '--help'])).toBe(EXIT.ok);
-    expect(out).toContain(`seq-lab ${command}`);
-  });
+  it.each(['compare', 'train', 'generate', 'inspect', 'eval', 'vanishing'])(
+    'explains %s',
+    async (command) => {
+      expect(await main([command, '--help'])).toBe(EXIT.ok);
+      expect(out).toContain(`seq-lab ${command}`);
+    },
+  );
 
   it.each([
     ['no command', [], 'Usage: seq-lab'],
@@ -77,6 +81,14 @@ describe('the command line', () => {
       'a length beyond the text',
       ['train', 'gru', '--length', '99999', '--text', text],
       'must be shorter than the training text',
+    ],
+    ['a distance beyond f64', ['vanishing', '--distance', '500'], 'a whole number from 8 to 300'],
+    ['no units', ['vanishing', '--hidden', '1'], 'a whole number from 2 to 256'],
+    ['a text for vanishing', ['vanishing', '--text', text], "unknown option '--text'"],
+    [
+      'quiet and json of vanishing',
+      ['vanishing', '--quiet', '--json'],
+      "cannot be used with option '--json'",
     ],
     ['two folders', ['compare', '--resume', 'a', '--out', 'b'], 'one folder must be given'],
   ])('answers %s with exit code 2 and says why', async (_, args, message) => {
@@ -185,5 +197,48 @@ describe('train, generate, eval', () => {
   it('refuses to write over a run', async () => {
     expect(await main(['train', 'gru', '--text', text, '--steps', '3', '--out', 'one'])).toBe(EXIT.usage);
     expect(errors).toContain('must not hold a run yet');
+  });
+});
+
+describe('vanishing', () => {
+  const small = ['vanishing', '--quick', '--hidden', '4', '--draws', '1', '--steps', '3', '--distance', '12'];
+
+  it('writes results and report, and tells the same as JSON', async () => {
+    expect(await main([...small, '--out', 'gone', '--seed', '5', '--json'])).toBe(EXIT.ok);
+    const events = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string; decay: unknown; settings: object });
+    expect(events.filter(({ type }) => type === 'decay')).toHaveLength(10);
+    expect(events.filter(({ type }) => type === 'remedy')).toHaveLength(7);
+    const written = JSON.parse(readFileSync(join(folder, 'gone', 'results.json'), 'utf8')) as object;
+    expect(events.at(-1)).toEqual({ type: 'results', folder: expect.any(String) as string, ...written });
+    expect(events.at(-1)?.settings).toMatchObject({
+      seed: 5,
+      hidden: 4,
+      draws: 1,
+      length: 20,
+      steps: 3,
+      distance: 12,
+    });
+    expect(readFileSync(join(folder, 'gone', 'report.html'), 'utf8')).toContain(
+      'vanishing --quick --seed 5 --distance 12 --hidden 4 --draws 1 --steps 3</code>',
+    );
+
+    expect(await main([...small, '--out', 'gone'])).toBe(EXIT.usage);
+    expect(errors).toContain('--out: the folder must not hold results yet, got gone with results.json');
+  });
+
+  it('prints both tables', async () => {
+    expect(await main([...small, '--out', 'quiet', '--quiet'])).toBe(EXIT.ok);
+    for (const part of [
+      'How far gradients reach',
+      'LSTM, forget bias 3',
+      'The adding problem',
+      'IRNN, clipped',
+      'report.html',
+    ])
+      expect(out).toContain(part);
+    expect(out).not.toContain('…');
   });
 });

@@ -7,6 +7,7 @@ import { inspectCommand } from './inspect.js';
 import { buildProgram } from './program.js';
 import type { Actions } from './program.js';
 import { runCommand } from './run-command.js';
+import { vanishingCommand } from './vanishing/command.js';
 
 const actions: Actions = {
   compare: (flags) => runCommand('compare', flags),
@@ -14,6 +15,7 @@ const actions: Actions = {
   generate: generateCommand,
   inspect: inspectCommand,
   eval: evaluateCommand,
+  vanishing: vanishingCommand,
 };
 
 /** Runs a command line (without `node` and the script) and returns its exit code; errors go to stderr. */

@@ -8,11 +8,14 @@ main { max-width: 62rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .6rem; }
 h2 { font-size: 1.3rem; margin: 3rem 0 .4rem; }
 h3 { font-size: 1rem; margin: 0 0 .4rem; }
+.scroll + h3 { margin-top: 1.6rem; }
 h3 small { font-weight: normal; color: var(--soft); }
 p { max-width: 46rem; }
 .lead { font-size: 1.1rem; }
 .chart { position: relative; margin: 1rem 0 1.5rem; }
 .chart.tall { height: 26rem; }
+.chart.tallest { height: 32rem; }
+li { max-width: 46rem; margin: .3rem 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { padding: .35rem .9rem .35rem 0; text-align: right; border-bottom: 1px solid var(--line); }

@@ -1,32 +1,15 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { bytes, clock, count, nats, short } from './format.js';
+import { escapeHtml, htmlTable, renderPage } from './page.js';
 import { pageScript } from './report-script.js';
-import { pageStyle } from './report-style.js';
 import type { ModelResult, RunResults } from './types.js';
 
-/**
- * The report of a run: one HTML file that needs nothing beside it.
- *
- * Charts are drawn by Chart.js, which is copied into the file; tables and samples are plain HTML and readable without
- * scripts. A content security policy in the page forbids it every request.
- */
+/** The report of a run: charts, tables and samples on one page. */
 export function renderReport(results: RunResults, reproduce: string): string {
   const { text, floors, models, settings } = results;
   const best = [...models].sort((a, b) => a.validation - b.validation)[0];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
-<title>Seq lab: ${escapeHtml(text.title)}</title>
-<style>${pageStyle}</style>
-</head>
-<body>
-<main>
-<h1>Sequence models on ${escapeHtml(text.title)}</h1>
+  return renderPage({
+    title: `Seq lab: ${text.title}`,
+    body: `<h1>Sequence models on ${escapeHtml(text.title)}</h1>
 <p class="lead">${summary(results, best)}</p>
 
 <h2>What each model learned</h2>
@@ -53,37 +36,18 @@ ${models.map((model) => sampleSection(model, settings.sample.prompt)).join('\n')
 <pre><code>${escapeHtml(reproduce)}</code></pre>
 <p>Everything random comes from seed ${settings.seed}, and step counts are fixed, so the same program on the same kind of processor gives the same numbers, times apart.
 This run took ${clock(results.seconds)} on ${escapeHtml(results.machine.cpu)} (${results.machine.cores} cores), Node ${escapeHtml(results.machine.node)}, ${escapeHtml(results.machine.platform)}.</p>
-<details><summary>Settings</summary><pre><code>${escapeHtml(JSON.stringify(settings, null, 2))}</code></pre></details>
-</main>
-<script type="application/json" id="data">${embedJson({ models: models.map(({ name, validation, curve }) => ({ name, validation, curve, perStep: charactersPerStep(results, name) })), floors: { unigram: floors.unigram.nats, bigram: floors.bigram.nats, trigram: floors.trigram.nats } })}</script>
-<script>${chartLibrary()}</script>
-<script>${pageScript}</script>
-</body>
-</html>
-`;
-}
-
-/** Text inside HTML. */
-export function escapeHtml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
-}
-
-/** JSON inside a script element: no character in it can close the element. */
-function embedJson(value: unknown): string {
-  return JSON.stringify(value).replaceAll('<', '\\u003c');
-}
-
-/** Chart.js as one script, its licence banner kept, the pointer to its source map dropped. */
-function chartLibrary(): string {
-  const require = createRequire(import.meta.url);
-  return readFileSync(join(require.resolve('chart.js'), '..', 'chart.umd.min.js'), 'utf8').replace(
-    /\n\/\/# sourceMappingURL=.*\s*$/,
-    '\n',
-  );
+<details><summary>Settings</summary><pre><code>${escapeHtml(JSON.stringify(settings, null, 2))}</code></pre></details>`,
+    data: {
+      models: models.map(({ name, validation, curve }) => ({
+        name,
+        validation,
+        curve,
+        perStep: charactersPerStep(results, name),
+      })),
+      floors: { unigram: floors.unigram.nats, bigram: floors.bigram.nats, trigram: floors.trigram.nats },
+    },
+    script: pageScript,
+  });
 }
 
 function charactersPerStep(results: RunResults, name: string): number {
@@ -102,12 +66,6 @@ function summary({ text, models, floors, seconds }: RunResults, best: ModelResul
 function unknownNote({ text }: RunResults): string {
   if (text.unknown === 0) return `<p>Every validation character occurs in the training text.</p>`;
   return `<p>${count(text.unknown)} validation characters do not occur in the training text; models and floors alike predict one symbol “unknown” in their place, which is easier than the character itself.</p>`;
-}
-
-function htmlTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = (tag: string, row: readonly string[]): string =>
-    row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('');
-  return `<div class="scroll"><table><thead><tr>${cells('th', head)}</tr></thead><tbody>${rows.map((row) => `<tr>${cells('td', row)}</tr>`).join('')}</tbody></table></div>`;
 }
 
 function learnedTable({ models, floors, missing }: RunResults): string {

@@ -209,12 +209,12 @@ function repeatCommand(command: string, flags: RunFlags, names: readonly string[
 }
 
 /** A path from the working folder when it lies inside, else the whole path. */
-function shortPath(path: string): string {
+export function shortPath(path: string): string {
   const short = relative(process.cwd(), path);
   return short.startsWith('..') ? resolve(path) : short || '.';
 }
 
 /** A word of a command line: in quotes when a shell would split it. */
-function quote(word: string): string {
+export function quote(word: string): string {
   return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -7,7 +7,7 @@ import type { Workspace } from './workspace.js';
 const below: Record<string, readonly string[]> = {
   tensor: [],
   nn: ['tensor'],
-  testing: ['nn', 'tensor'],
+  testing: ['nn', 'tensor', 'webgpu-kernels'],
   room: ['nn', 'tensor'],
   lm: ['nn', 'tensor', 'rooms'],
   train: ['nn', 'tensor', 'rooms'],
@@ -19,10 +19,9 @@ const belowTests: Record<string, readonly string[]> = {
   room: ['testing'],
   lm: ['testing'],
   train: ['testing', 'lm'],
-  'webgpu-kernels': ['testing'],
 };
 
-/** A leaf of text and plain functions, inlined at build: rooms may import it though not its package. */
+/** A leaf of text and plain functions, inlined at build: owners of ops may import it though not its package. */
 const leaf = '@seq/webgpu-kernels/wgsl';
 
 /**
@@ -50,7 +49,7 @@ function refusal(from: Workspace, to: Workspace, specifier: string, inTest: bool
   const allowed = below[layer] ?? [];
   if (allowed.includes(to.id) || (allowed.includes('rooms') && isRoom(to))) return undefined;
   if (belowTests[layer]?.includes(to.id)) return inTest ? undefined : `only its tests import @seq/${to.id}`;
-  if (layer === 'room' && specifier === leaf) return undefined;
+  if (['room', 'nn', 'train'].includes(layer) && specifier === leaf) return undefined;
   if (layer === 'room' && isRoom(to))
     return 'rooms never import rooms; what they share moves down to @seq/nn or @seq/tensor';
   return `@seq/${from.id} lies not above @seq/${to.id}; it may import ${allowed.length ? allowed.join(', ') : 'nothing'}`;

@@ -115,7 +115,12 @@ export function elmanCell(
 }
 
 /** f by its name. */
-const functions: Record<ElmanNonlinearity, (x: Tensor) => Tensor> = { tanh, relu, sigmoid, identity: (x) => x };
+const functions: Record<ElmanNonlinearity, (x: Tensor) => Tensor> = {
+  tanh,
+  relu,
+  sigmoid,
+  identity: (x) => x,
+};
 
 /** @throws OptionError  unless it is one of them */
 export function checkNonlinearity(fn: string, nonlinearity: ElmanNonlinearity): void {

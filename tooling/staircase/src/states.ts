@@ -1,0 +1,171 @@
+import { attention, crossAttention } from '@seq/attention';
+import { bigram, cnn, ff, tcn, wavenet } from '@seq/conv';
+import type { Mixer } from '@seq/nn';
+import { elman, ema, gru, lstm } from '@seq/rnn';
+
+/** What a mechanism carries from one position to the next; a row of the table in docs/map.md. */
+export interface StateRow {
+  /** Folder of room and mechanism. */
+  readonly folder: string;
+  /** An instance in which unlike sizes are unlike numbers. */
+  readonly mixer: Mixer;
+  /** Numbers of that instance by what the row calls them. */
+  readonly sizes: Readonly<Record<string, number>>;
+  /** Shape of each tensor of the state by its path, in words of `sizes`. */
+  readonly state: Readonly<Record<string, readonly string[]>>;
+  /** Room for the shapes as the table shows them, where there are many. */
+  readonly shown?: string;
+  /** Positions that count, the present one included; absent: all. */
+  readonly reach?: string;
+  /** What is in the state. */
+  readonly holds: string;
+}
+
+/** `maxLength` of the states in the table. */
+export const maxLength = 7;
+
+const heads = { B: 2, S: maxLength, G: 2, D: 6, W: 4 };
+const dilated = { B: 2, C: 12, H: 5, R: 5, 'W − 1': 2, W: 3, '(W − 1)δ': 4 };
+const cache = (positions: string): StateRow['state'] => ({
+  k: ['B', positions, 'G', 'D'],
+  v: ['B', positions, 'G', 'D'],
+  position: ['B'],
+  first: ['B'],
+});
+
+/** All mechanisms, the rooms in the order of their names. */
+export const states: readonly StateRow[] = [
+  {
+    folder: 'attention/attention',
+    mixer: attention({ dModel: 24, numHeads: 4, numKvHeads: 2 }),
+    sizes: heads,
+    state: cache('S'),
+    holds: 'keys and values of all positions, room for S = `maxLength`',
+  },
+  {
+    folder: 'attention/attention',
+    mixer: attention({ dModel: 24, numHeads: 4, numKvHeads: 2, windowSize: 4 }),
+    sizes: heads,
+    state: cache('W'),
+    reach: 'W',
+    holds: 'with `windowSize`: those of the last W',
+  },
+  {
+    folder: 'attention/cross-attention',
+    mixer: crossAttention({ dModel: 12, numHeads: 4 }),
+    sizes: { 1: 1 },
+    state: {},
+    reach: '1',
+    holds: 'nothing; the context is given at every call',
+  },
+  {
+    folder: 'conv/bigram',
+    mixer: bigram({ dModel: 12 }),
+    sizes: { 1: 1 },
+    state: {},
+    reach: '1',
+    holds: 'nothing',
+  },
+  {
+    folder: 'conv/cnn',
+    mixer: cnn({ dModel: 12, convWidth: 3, dilations: [1, 2] }),
+    sizes: { ...dilated, '1 + (W − 1) Σδ': 7 },
+    state: { 'inputs.0': ['B', 'W − 1', 'C'], 'inputs.1': ['B', '(W − 1)δ', 'C'] },
+    shown: 'per layer `[B, (W − 1)δ, C]`',
+    reach: '1 + (W − 1) Σδ',
+    holds: 'the last inputs of each layer',
+  },
+  {
+    folder: 'conv/ff',
+    mixer: ff({ dModel: 12 }),
+    sizes: { 1: 1 },
+    state: {},
+    reach: '1',
+    holds: 'nothing',
+  },
+  {
+    folder: 'conv/tcn',
+    mixer: tcn({ dModel: 12, hidden: 5, convWidth: 3, dilations: [1, 2] }),
+    sizes: { ...dilated, '1 + 2 (W − 1) Σδ': 13 },
+    state: {
+      'inputs.0': ['B', 'W − 1', 'C'],
+      'inputs.1': ['B', 'W − 1', 'H'],
+      'inputs.2': ['B', '(W − 1)δ', 'H'],
+      'inputs.3': ['B', '(W − 1)δ', 'H'],
+    },
+    shown: 'twice per block `[B, (W − 1)δ, C or H]`',
+    reach: '1 + 2 (W − 1) Σδ',
+    holds: 'the last inputs of both convolutions of each block',
+  },
+  {
+    folder: 'conv/wavenet',
+    mixer: wavenet({ dModel: 12, convWidth: 3, dilations: [1, 2], residualChannels: 5 }),
+    sizes: { ...dilated, 'W + (W − 1) Σδ': 9 },
+    state: {
+      'inputs.0': ['B', 'W − 1', 'C'],
+      'inputs.1': ['B', 'W − 1', 'R'],
+      'inputs.2': ['B', '(W − 1)δ', 'R'],
+    },
+    shown: '`[B, W − 1, C]`, per layer `[B, (W − 1)δ, R]`',
+    reach: 'W + (W − 1) Σδ',
+    holds: 'the last inputs of each layer, R residual channels',
+  },
+  {
+    folder: 'rnn/elman',
+    mixer: elman({ dModel: 12, hiddenDim: 5 }),
+    sizes: dilated,
+    state: { h: ['B', 'H'] },
+    holds: 'a vector, rewritten as a whole',
+  },
+  {
+    folder: 'rnn/ema',
+    mixer: ema({ dModel: 12 }),
+    sizes: dilated,
+    state: { h: ['B', 'C'] },
+    holds: 'a fading mean of each channel',
+  },
+  {
+    folder: 'rnn/gru',
+    mixer: gru({ dModel: 12, hiddenDim: 5 }),
+    sizes: dilated,
+    state: { h: ['B', 'H'] },
+    holds: 'a vector, partly rewritten',
+  },
+  {
+    folder: 'rnn/lstm',
+    mixer: lstm({ dModel: 12, hiddenDim: 5, projSize: 3 }),
+    sizes: { B: 2, H: 5, P: 3 },
+    state: { h: ['B', 'P'], c: ['B', 'H'] },
+    holds: 'a cell, and what it shows (P = H without projection)',
+  },
+];
+
+/** The table of states in Markdown, links as seen from docs/. */
+export function statesTable(rows: readonly StateRow[]): string {
+  const lines = rows.map(({ folder, mixer, state, shown, reach, holds }) => {
+    const [room, name] = folder.split('/');
+    const byShape = new Map<string, string[]>();
+    for (const [path, shape] of Object.entries(state)) {
+      const text = `[${shape.join(', ')}]`;
+      byShape.set(text, [...(byShape.get(text) ?? []), path]);
+    }
+    const shapes = [...byShape].map(([shape, paths]) => `\`${paths.join(', ')} ${shape}\``).join(', ');
+    const cells = [
+      `[\`${name}\`](../packages/${room}/src/${name}/README.md)`,
+      shown ?? (shapes || 'none'),
+      holds,
+      reach === undefined
+        ? 'everything before'
+        : reach === '1'
+          ? 'the position itself'
+          : `${reach} positions`,
+      mixer.serial ? 'T steps inside one op' : 'all positions at once',
+    ];
+    return `| ${cells.join(' | ')} |`;
+  });
+  return [
+    '| mechanism | state | what it holds | sees | train form |',
+    '| --- | --- | --- | --- | --- |',
+    ...lines,
+  ].join('\n');
+}
