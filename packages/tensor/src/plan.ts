@@ -1,4 +1,6 @@
 import type { Shape } from './engine/dtype.js';
+import { bytesPerElement, sizeOf } from './engine/dtype.js';
+import { titleOf } from './engine/fuse.js';
 import { costOf } from './engine/program.js';
 import type { Instruction, Program } from './engine/program.js';
 import { siteOf } from './engine/value.js';
@@ -55,8 +57,9 @@ export function reportOf(program: Program): Plan {
       }
       const { flops, matmulFlops = 0 } = costOf(i, p.slots);
       const shape = i.outputs[0]?.layout.shape ?? [];
-      const id = `${i.op.name} ${shape.join('×')}`;
-      const g = groups.get(id) ?? { op: i.op.name, shape, count: 0, flops: 0, matmulFlops: 0, bytes: 0 };
+      const title = titleOf(i.op, i.attrs);
+      const id = `${title} ${shape.join('×')}`;
+      const g = groups.get(id) ?? { op: title, shape, count: 0, flops: 0, matmulFlops: 0, bytes: 0 };
       g.count += times;
       g.flops += times * flops;
       g.matmulFlops += times * matmulFlops;
@@ -86,7 +89,8 @@ function bytesOf(i: Instruction, p: Program): number {
   let n = 0;
   for (const a of [...i.inputs, ...i.outputs]) {
     const slot = p.slots[a.slot];
-    n += a.layout.shape.reduce((m, d) => m * d, 1) * (slot.length === 0 ? 0 : slot.bytes / slot.length);
+    // What repeats is read once.
+    n += Math.min(sizeOf(a.layout.shape), slot.length) * bytesPerElement(slot.aval.dtype);
   }
   return n;
 }
@@ -131,7 +135,7 @@ export function largest(program: Program, n: number = 3): string {
     .slice(0, n)
     .map(
       ({ i, slot }) =>
-        `${i.op.name} [${slot.aval.shape.join(', ')}] ${slot.bytes} bytes${i.node ? ` (${siteOf(i.node)})` : ''}`,
+        `${titleOf(i.op, i.attrs)} [${slot.aval.shape.join(', ')}] ${slot.bytes} bytes${i.node ? ` (${siteOf(i.node)})` : ''}`,
     )
     .join('; ');
 }

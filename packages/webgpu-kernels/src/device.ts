@@ -27,6 +27,7 @@ import {
   typedView,
 } from '@seq/tensor/engine';
 import { Chooser, viewOf } from './choose.js';
+import { isElementwise } from './kernels/elementwise.js';
 import { tensorKernels } from './kernels/index.js';
 import type { Place } from './loaded.js';
 import { LoadedProgram, loopBlocks } from './loaded.js';
@@ -189,6 +190,7 @@ export class WebGPUDevice implements Device {
     const kernels = (op: Op): GpuKernels<unknown> | undefined => this.#chooser.kernelsOf(op);
     return {
       separate: true,
+      fusion: { step: isElementwise, operands: this.limits.storageBuffers },
       bytesOf: (dtype, length) => blockBytes(tensorBytes(dtype, length)),
       strided: (op) => op !== scanOp && kernels(op)?.strided === true,
       inplace: (op) => kernels(op)?.inplace ?? [],

@@ -1,6 +1,6 @@
 import { IndexError, NumericsError, SeqError, show, sizeOf } from '@seq/tensor';
 import type { GpuCall, GpuPass, GpuShader, Node, Op } from '@seq/tensor/engine';
-import { siteOf } from '@seq/tensor/engine';
+import { siteOf, titleOf } from '@seq/tensor/engine';
 import type { Chooser } from './choose.js';
 import type { Place } from './loaded.js';
 import type { GpuBlock } from './memory.js';
@@ -103,7 +103,7 @@ export class Runner {
   }
 
   /** Passes that look for NaN and infinity in the results of a call. */
-  #checks(op: Op, { inputs, outputs }: GpuCall<unknown>): PreparedPass[] {
+  #checks(op: Op, { inputs, outputs, attrs }: GpuCall<unknown>): PreparedPass[] {
     return outputs.flatMap(({ dtype, shape }, i) => {
       const n = sizeOf(shape);
       if (dtype !== 'f32' || n === 0) return [];
@@ -115,7 +115,7 @@ export class Runner {
       return this.#pass(pass, (element) => {
         const { step } = this.#host;
         return new NumericsError(
-          `${op.name}: values must be finite, element ${element} of ${show(shape)} is not${step === null ? '' : ` (${step})`}. Look at the inputs of this operation; a smaller learning rate or clipping often helps.`,
+          `${titleOf(op, attrs)}: values must be finite, element ${element} of ${show(shape)} is not${step === null ? '' : ` (${step})`}. Look at the inputs of this operation; a smaller learning rate or clipping often helps.`,
         );
       });
     });

@@ -1,6 +1,8 @@
 import { copyOp } from '../ops/shape.js';
 import type { Aval, DType } from './dtype.js';
 import { bytesPerElement, sizeOf } from './dtype.js';
+import type { Fusion } from './fuse.js';
+import { fuse } from './fuse.js';
 import type { Layout } from './layout.js';
 import { denseLayout, isContiguous } from './layout.js';
 import type { Op, OpCost } from './op.js';
@@ -78,6 +80,8 @@ export interface Planning {
   inplace(op: Op): readonly (readonly [output: number, input: number])[];
   /** Bytes of each block of scratch memory that the kernels want. */
   scratch(op: Op, inputs: readonly Operand[], outputs: readonly Aval[], attrs: unknown): readonly number[];
+  /** How chains of element-by-element ops become one; absent where they do not. */
+  readonly fusion?: Fusion;
   /** True when temporaries that live at once must lie in blocks of their own; otherwise one block holds all. */
   readonly separate: boolean;
 }
@@ -164,7 +168,8 @@ export function planProgram(
     return s;
   };
 
-  for (const node of graph.nodes) {
+  const nodes = planning.fusion === undefined ? graph.nodes : fuse(graph, planning.fusion);
+  for (const node of nodes) {
     if (node.isView) continue;
     const inputs = node.inputs.map((v): Arg =>
       planning.strided(node.op) || isContiguous(v) ? argOf(v) : { slot: copyOf(v), layout: denseLayout(v.shape) },
