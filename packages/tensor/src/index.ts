@@ -118,6 +118,8 @@ export type { Device, DeviceCounters, DeviceMemory } from './device.js';
 export { cpu, defaultDevice, setDefaultDevice } from './devices.js';
 export type { CpuOptions } from './cpu/device.js';
 export { CpuDevice, createCpu } from './cpu/device.js';
+export { address, kernelsOf } from './cpu/kernel.js';
+export type { Kernels } from './wasm/kernels.js';
 export { withStep } from './step.js';
 
 export type { CpuCall, CpuView, Op, OpCost, VjpCall } from './engine/op.js';
@@ -129,6 +131,7 @@ export { create } from './creation.js';
 export type { SeqErrorCode } from './engine/errors.js';
 export {
   DeviceError,
+  DeviceLostError,
   DTypeError,
   FormatError,
   GradError,

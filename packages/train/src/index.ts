@@ -32,6 +32,6 @@ export type {
   TrainStepOptions,
 } from './step.js';
 export { train } from './train.js';
-export type { StepEvent, TrainOptions, TrainResult, ValidationOptions } from './train.js';
+export type { StepEvent, RecoveryOptions, TrainOptions, TrainResult, ValidationOptions } from './train.js';
 export { checkpointOf, resumeTraining, startTraining } from './training.js';
 export type { Model, Progress, StartOptions, Training } from './training.js';

@@ -1,11 +1,14 @@
-import { disposeTree, IndexError, OptionError, treeLeaves } from '@seq/tensor';
+import { disposeTree, IndexError, OptionError, SeqError, treeLeaves } from '@seq/tensor';
+import type { Device } from '@seq/tensor';
 import { checkParts } from './accumulate.js';
 import { breathe } from './breathe.js';
+import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
 import type { Batches } from './data.js';
 import { stateGrows } from './evaluate.js';
 import type { Optimizer } from './optimizer.js';
 import { carriedTrainStep, trainStep } from './step.js';
 import type { StepMetrics, TrainStepOptions } from './step.js';
+import { checkpointOf, resumeTraining } from './training.js';
 import type { Model, Progress, Training } from './training.js';
 
 /** What one step did. */
@@ -42,6 +45,19 @@ export interface ValidationOptions {
   readonly minDelta?: number;
 }
 
+/** How a run goes on when its device is lost. */
+export interface RecoveryOptions {
+  /**
+   * Steps between two snapshots of everything that a checkpoint holds, kept in the memory of the program; one is
+   * taken before the first step.
+   */
+  readonly every: number;
+  /** A device in place of the lost one, and the same batches on it. */
+  readonly replace: (lost: SeqError) => Promise<{ readonly device: Device; readonly data: Batches }>;
+  /** Devices that may be lost before the run gives up; default 3. */
+  readonly attempts?: number;
+}
+
 /** Options of `train`. */
 export interface TrainOptions extends TrainStepOptions {
   readonly data: Batches;
@@ -54,6 +70,11 @@ export interface TrainOptions extends TrainStepOptions {
   readonly validation?: ValidationOptions;
   /** Ends the run after the step in progress. */
   readonly signal?: AbortSignal;
+  /**
+   * Goes on from the last snapshot when the device is lost: the steps since then are done again, and reported to
+   * `onStep` again, with the same numbers. Without it the error ends the run.
+   */
+  readonly recovery?: RecoveryOptions;
 }
 
 /** How a run ended. */
@@ -86,10 +107,11 @@ export interface TrainResult {
 export async function train<P, S>(
   model: Model<P, S>,
   training: Training<P, S>,
-  { data, optimizer, steps, onStep, signal, validation, ...stepOptions }: TrainOptions,
+  { data: firstData, optimizer, steps, onStep, signal, validation, recovery, ...stepOptions }: TrainOptions,
 ): Promise<TrainResult> {
   if (!Number.isInteger(steps) || steps < 0)
     throw new OptionError(`train: steps must be an integer ≥ 0, got ${steps}. It is the step to reach.`);
+  let data = firstData;
   if (data.maxId >= model.spec.vocabSize) {
     throw new IndexError(
       `train: ids must be below vocabSize = ${model.spec.vocabSize}, got ${data.maxId}. Encode the text with the model's own vocabulary.`,
@@ -102,29 +124,51 @@ export async function train<P, S>(
   }
   if (validation) checkValidation(validation);
   checkParts('train', stepOptions.microBatches ?? 1, data.B);
-  const stepper = makeStepper(model, optimizer, data, stepOptions);
-  try {
-    return await run(stepper.advance, training, {
-      data,
-      steps,
-      onStep,
-      signal,
-      validation,
-      skips: stepOptions.skipNonFinite !== false,
-    });
-  } finally {
-    stepper.dispose();
+  if (recovery) checkRecovery(recovery);
+  const skips = stepOptions.skipNonFinite !== false;
+  let snapshot: Uint8Array<ArrayBuffer> | null = null;
+  const keep = async (): Promise<void> => {
+    if (recovery && training.step % recovery.every === 0)
+      snapshot = await encodeCheckpoint(checkpointOf(model, training));
+  };
+  if (recovery) snapshot = await encodeCheckpoint(checkpointOf(model, training));
+  for (let lost = 0; ; lost++) {
+    const stepper = makeStepper(model, optimizer, data, stepOptions);
+    try {
+      return await run(stepper.advance, training, { data, steps, onStep, signal, validation, skips, keep });
+    } catch (error) {
+      if (!recovery || !SeqError.is(error, 'device-lost') || lost >= (recovery.attempts ?? 3)) throw error;
+      const found = await recovery.replace(error);
+      data = found.data;
+      const back = resumeTraining(model, optimizer, decodeCheckpoint(snapshot!, { device: found.device }));
+      Object.assign(training, back);
+    } finally {
+      stepper.dispose();
+    }
   }
+}
+
+function checkRecovery({ every, attempts = 3 }: RecoveryOptions): void {
+  if (!Number.isInteger(every) || every < 1)
+    throw new OptionError(
+      `train: recovery.every must be an integer ≥ 1, got ${every}. It counts steps between two snapshots.`,
+    );
+  if (!Number.isInteger(attempts) || attempts < 1)
+    throw new OptionError(
+      `train: recovery.attempts must be an integer ≥ 1, got ${attempts}. It counts devices that may be lost.`,
+    );
 }
 
 interface RunOptions extends Pick<TrainOptions, 'data' | 'steps' | 'onStep' | 'signal' | 'validation'> {
   readonly skips: boolean;
+  /** Called after each whole step. */
+  readonly keep: () => Promise<void>;
 }
 
 async function run<P, S>(
   advance: (training: Training<P, S>) => StepMetrics,
   training: Training<P, S>,
-  { data, steps, onStep, signal, validation, skips }: RunOptions,
+  { data, steps, onStep, signal, validation, skips, keep }: RunOptions,
 ): Promise<TrainResult> {
   let loss = NaN;
   let tokens = 0;
@@ -141,9 +185,12 @@ async function run<P, S>(
     if (signal?.aborted) return { finished: false, step: training.step, loss };
     const began = performance.now();
     const metrics = advance(training);
-    loss = await metrics.loss.item();
-    const gradNorm = await metrics.gradNorm.item();
-    const lr = await metrics.lr.item();
+    const [lossNow, gradNorm, lr] = await Promise.all([
+      metrics.loss.item(),
+      metrics.gradNorm.item(),
+      metrics.lr.item(),
+    ]);
+    loss = lossNow;
     disposeTree(metrics);
     seconds += (performance.now() - began) / 1000;
     tokens += data.B * data.T;
@@ -157,6 +204,7 @@ async function run<P, S>(
       tokensPerSecond: tokens / seconds,
       seconds,
     });
+    await keep();
   }
   return { finished: true, step: training.step, loss };
 }

@@ -184,6 +184,17 @@ describe('a WebGPU device', () => {
     device.dispose();
   });
 
+  test('reads several values with one submission', async () => {
+    const device = await freshDevice();
+    const x = tensor(Float32Array.of(1, 2), { device });
+    await x.realize();
+    const before = device.counters.submits;
+    const [a, b] = await Promise.all([scale(x, 2).data(), scale(x, 3).data()]);
+    expect([...a, ...b]).toEqual([2, 4, 3, 6]);
+    expect(device.counters.submits - before).toBe(1);
+    device.dispose();
+  });
+
   test('refuses a tensor beyond its limits at once', async () => {
     const device = await freshDevice({ floor: true });
     const x = tensor(Float32Array.of(1), { device });

@@ -1,4 +1,4 @@
-import { DeviceError, DTypeError, OptionError, SeqError, sizeOf } from '@seq/tensor';
+import { DeviceError, DeviceLostError, DTypeError, OptionError, SeqError, sizeOf } from '@seq/tensor';
 import { mapForReading, usage } from './constants.js';
 import type { Aval, Device, DeviceCounters, DeviceMemory, DType, TypedArray } from '@seq/tensor';
 import type {
@@ -106,7 +106,7 @@ export class WebGPUDevice implements Device {
   /** The first error of recorded work that nobody has been told of. */
   #late: unknown = null;
   /** Set for good when the device is lost or disposed of. */
-  #gone: DeviceError | null = null;
+  #gone: DeviceError | DeviceLostError | null = null;
   #running: Node | null = null;
   #release: () => void;
 
@@ -180,7 +180,7 @@ export class WebGPUDevice implements Device {
       this.#refused(event.error.message, []);
     });
     void gpu.lost.then(({ reason, message }) => {
-      this.#gone ??= new DeviceError(
+      this.#gone ??= new DeviceLostError(
         `webgpu: the device ${this.name} must stay, it was lost (${reason || 'unknown'}${message ? `: ${message}` : ''}). All its tensors are gone: request a new device and go on from the last checkpoint.`,
       );
     });

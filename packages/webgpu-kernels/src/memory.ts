@@ -105,9 +105,14 @@ export class GpuPool {
   free(block: GpuBlock): void {
     this.#live -= block.bytes;
     this.#pooled += block.bytes;
+    // The oldest block is taken first: what repeats gets the same blocks again, and with them the same bind groups.
     const list = this.#free.get(block.bytes);
     if (list === undefined) this.#free.set(block.bytes, [block]);
-    else list.push(block);
+    else {
+      let i = list.length;
+      while (i > 0 && list[i - 1].id < block.id) i--;
+      list.splice(i, 0, block);
+    }
     if (this.#pooled > this.#limit) this.#trim(this.#limit);
   }
 

@@ -160,8 +160,9 @@ export class Queue {
     return null;
   }
 
-  /** Encodes and submits everything that is recorded. */
+  /** Encodes and submits everything that is recorded, with what is recorded before the caller yields. */
   async drain(): Promise<void> {
+    await Promise.resolve();
     this.pump();
     while (this.#pumping !== null) await this.#pumping;
     this.submit();

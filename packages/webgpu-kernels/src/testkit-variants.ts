@@ -14,13 +14,11 @@ export function variantOf<A>(op: Op<A>, name: string, limits: Partial<GpuLimits>
   const kernels = tensorKernels().get(op)!;
   const at = kernels.variants.findIndex((v) => v.name === name);
   if (at === -1) throw new Error(`${op.name} has no variant ${name}`);
-  const variants = kernels.variants.slice(at).map(
-    (v): GpuVariant<A> => ({
-      name: v.name,
-      supports: (call, own) => v.supports(call, { ...own, ...limits }),
-      plan: (call, own) => v.plan(call, { ...own, ...limits }),
-    }),
-  );
+  const variants = kernels.variants.slice(at).map((v): GpuVariant<A> => ({
+    name: v.name,
+    supports: (call, own) => v.supports(call, { ...own, ...limits }),
+    plan: (call, own) => v.plan(call, { ...own, ...limits }),
+  }));
   const copy: Op<A> = { ...op, webgpu: { ...kernels, variants } };
   made.set(key, copy as Op);
   return copy;

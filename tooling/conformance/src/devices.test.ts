@@ -72,7 +72,8 @@ describe.each(testDevices())('$kind', ({ kind, device, reason, fresh }) => {
     if (kind === 'cpu') expect(got).toEqual(want);
     else {
       expect(distance(got.losses, want.losses)).toBeLessThan(1e-4);
-      expect(distance(got.params, want.params)).toBeLessThan(1e-3);
+      // Adam turns rounding of gradients near 0 into whole steps: a part of the way that 8 steps of 0.01 can go.
+      expect(distance(got.params, want.params)).toBeLessThan(0.05 * 8 * 0.01);
       expect(got.written).toEqual(want.written);
     }
   });

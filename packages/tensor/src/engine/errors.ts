@@ -3,6 +3,7 @@ export type SeqErrorCode =
   | 'shape'
   | 'dtype'
   | 'device'
+  | 'device-lost'
   | 'state-moved'
   | 'disposed'
   | 'grad'
@@ -61,6 +62,13 @@ export class DTypeError extends SeqError {
 export class DeviceError extends SeqError {
   constructor(message: string) {
     super('device', message);
+  }
+}
+
+/** A device that is gone with all its tensors. */
+export class DeviceLostError extends SeqError {
+  constructor(message: string) {
+    super('device-lost', message);
   }
 }
 

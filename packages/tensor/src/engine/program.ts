@@ -240,7 +240,7 @@ function shareMemory(
       const home = x.home;
       const fits =
         x.last === at &&
-        x.bytes === out.bytes &&
+        x.length === out.length &&
         bytesPerElement(x.aval.dtype) === bytesPerElement(out.aval.dtype) &&
         sizeOf(arg.layout.shape) === x.length &&
         isContiguous(arg.layout) &&

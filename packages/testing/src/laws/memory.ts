@@ -59,10 +59,9 @@ export async function recycledMemory(mixer: Mixer, ctx: LawContext): Promise<voi
   const law = 'recycled memory';
   const T = (ctx.border?.size ?? 3) + 3;
   for (const dtype of ctx.on.dtypes) {
-    const clean = await ctx.on.fresh();
     const poisoned = await ctx.on.fresh({ poison: true });
-    if (!clean || !poisoned) return;
-    const want = await everything(mixer, { device: clean, dtype }, T);
+    if (!poisoned) return;
+    const want = await everything(mixer, { device: ctx.device, dtype }, T);
     const got = await everything(mixer, { device: poisoned, dtype }, T);
     for (const [i, [name, value]] of got.entries())
       agree(ctx, law, `${name} in poisoned and in clean memory`, value, want[i][1], {
@@ -80,7 +79,7 @@ function held(device: Device): { tensors: number; bytes: number } {
 /** A call leaves behind what it returns and nothing else; disposing that leaves nothing. */
 export async function noLeak(mixer: Mixer, ctx: LawContext): Promise<void> {
   const law = 'no leak';
-  const device = (await ctx.on.fresh()) ?? ctx.device;
+  const { device } = ctx;
   const place: Place = { device, dtype: 'f32' };
   const T = (ctx.border?.size ?? 3) + 3;
   const stage = stageOf(mixer, place, await livelyParams(mixer, place));

@@ -64,7 +64,9 @@ const foldShader = memo((key): GpuShader => {
   };
   const store = (at: string, v: string): string => {
     if (s.leaves) return `set_y(${at}, ${wide ? 'leave4' : 'leave'}(${v}));`;
-    return t.words === 1 ? `set_y(${at}, ${v});` : `set_y(2u * (${at}), ${v}.x); set_y(2u * (${at}) + 1u, ${v}.y);`;
+    return t.words === 1
+      ? `set_y(${at}, ${v});`
+      : `set_y(2u * (${at}), ${v}.x); set_y(2u * (${at}) + 1u, ${v}.y);`;
   };
   const lanes = `${s.lanes}u`;
   const slots = `${s.slots}u`;
@@ -89,7 +91,14 @@ const foldShader = memo((key): GpuShader => {
       placeText('fold_at', s.foldedRank),
       s.spill
         ? ''
-        : foldLanes({ name: 'across', type: T, combine: f, lanes: s.lanes, slots: s.slots, bytes: wide ? 16 : 4 * t.words }),
+        : foldLanes({
+            name: 'across',
+            type: T,
+            combine: f,
+            lanes: s.lanes,
+            slots: s.slots,
+            bytes: wide ? 16 : 4 * t.words,
+          }),
     ].join('\n'),
     main: `
   let slot = ${s.columns ? `lix % ${slots}` : `lix / ${lanes}`};
@@ -220,7 +229,12 @@ export function planFold(fold: Fold, limits: GpuLimits): GpuPlan {
 }
 
 /** Folds partial results [parts, results] to final ones. */
-function restPass({ op, dtype, to, scratch }: Fold, results: number, parts: number, limits: GpuLimits): GpuPass {
+function restPass(
+  { op, dtype, to, scratch }: Fold,
+  results: number,
+  parts: number,
+  limits: GpuLimits,
+): GpuPass {
   // One dispatch: what is left is small, so that lanes at most are shared out.
   const { lanes, slots } = limits.software
     ? { lanes: 1, slots: 64 }

@@ -1,11 +1,4 @@
-import {
-  argMaxOp,
-  argMinOp,
-  maxOp,
-  minOp,
-  prodOp,
-  sumOp,
-} from '@seq/tensor/engine';
+import { argMaxOp, argMinOp, maxOp, minOp, prodOp, sumOp } from '@seq/tensor/engine';
 import type { GpuCall, GpuKernels, GpuVariant, Op } from '@seq/tensor/engine';
 import type { Axes } from './axes.js';
 import { mergeAxes } from './axes.js';
@@ -45,7 +38,10 @@ function search(op: FoldKind['op']): GpuKernels<null> {
           const last = x.shape.length - 1;
           const kept = mergeAxes(x, [...x.shape.keys()].slice(0, last));
           const folded = mergeAxes(x, [last]);
-          return planFold({ op, dtype: x.dtype, kept, folded, from: 0, to: 1, scratch: 2, four: false }, limits);
+          return planFold(
+            { op, dtype: x.dtype, kept, folded, from: 0, to: 1, scratch: 2, four: false },
+            limits,
+          );
         },
       },
     ],

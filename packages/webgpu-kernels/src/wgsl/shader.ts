@@ -123,7 +123,8 @@ export function shader(spec: ShaderSpec): GpuShader {
   for (const o of operands) {
     const h = home(o);
     const at = o.type.endsWith('x4') ? `b_${h.name}[(p.o_${h.name} >> 2u) + i]` : `b_${h.name}[p.o_${h.name} + i]`;
-    lines.push(`fn ${o.name}(i: u32) -> ${valueType(o.type)} { return ${loaded(o.type, at)}; }`);
+    const bits = stored[h.type] === stored[o.type] ? at : `bitcast<${stored[o.type]}>(${at})`;
+    lines.push(`fn ${o.name}(i: u32) -> ${valueType(o.type)} { return ${loaded(o.type, bits)}; }`);
     if (o.access === 'write') {
       lines.push(`fn set_${o.name}(i: u32, v: ${valueType(o.type)}) { ${at} = ${storable(o.type, 'v')}; }`);
     }

@@ -1,0 +1,118 @@
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { createCpu } from '@seq/tensor';
+import type { Contender } from './contender.js';
+import type { DeviceKind } from './items.js';
+import { items } from './items.js';
+import { measure } from './measure.js';
+import { installWebGPU } from './platform.js';
+import type { Row } from './measure.js';
+import { seq } from './seq.js';
+
+const help = `bench --peers [--device cpu|webgpu] [--item NAME,NAME] [--quick] [--json FILE]
+       bench --counts [--plans] [--json FILE]
+
+--peers   times Seq beside its peers, in one process and in turns, one thread each
+--counts  counts what compiled models ask of a GPU, exactly; needs none. --plans prints their kernels
+
+Items on the CPU: ${Object.keys(items.cpu).join(', ')}.
+Items on WebGPU: ${Object.keys(items.webgpu).join(', ')}.`;
+
+async function peersOn(device: DeviceKind): Promise<Contender[]> {
+  const [{ ortNode, ortWeb }, { tfjs }, { jax }] = await Promise.all([
+    import('./ort.js'),
+    import('./tfjs.js'),
+    import('./jax.js'),
+  ]);
+  if (device === 'webgpu') return [await jax('webgpu'), await tfjs('webgpu'), await ortWeb('webgpu')];
+  return [await ortWeb('wasm'), await tfjs('wasm'), await jax('wasm'), await ortNode()];
+}
+
+async function seqOn(device: DeviceKind): Promise<Contender> {
+  if (device === 'cpu') {
+    const cpu = createCpu({ name: 'bench' });
+    return seq(cpu, `seq (${cpu.build})`);
+  }
+  installWebGPU();
+  const { requestWebGPU } = await import('@seq/webgpu-kernels');
+  let found = '';
+  const gpu = await requestWebGPU({ log: (text) => void (found = text) });
+  return seq(gpu, `seq (${found})`);
+}
+
+const ms = (t: number): string => t.toPrecision(3);
+
+/** One row as a line: ours, the ratio with its bar, the peers. */
+export function line({ item, ours, peers, ratio, bar, excluded }: Row): string {
+  const list = [
+    ...Object.entries(peers).map(([name, t]) => `${name} ${ms(t)}`),
+    ...Object.entries(excluded).map(([name, why]) => `${name}: ${why}`),
+  ];
+  const verdict = ratio <= bar ? 'ok' : 'ABOVE';
+  return `${item.padEnd(16)} ${ms(ours).padStart(6)} ms  ratio ${ratio.toFixed(2)} (bar ${bar}) ${verdict.padEnd(5)}  ${list.join(', ')}`;
+}
+
+/** The command; answers with the exit code. */
+export async function main(args: readonly string[], print: (text: string) => void): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      peers: { type: 'boolean', default: false },
+      counts: { type: 'boolean', default: false },
+      plans: { type: 'boolean', default: false },
+      device: { type: 'string', default: 'cpu' },
+      item: { type: 'string' },
+      json: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    print(help);
+    return 0;
+  }
+  if (values.counts) {
+    const { counts } = await import('./counts.js');
+    const rows = await counts();
+    for (const { model, form, dispatches, submits, newObjects, peakBytes, bar, plan } of rows) {
+      const verdict = dispatches <= bar && submits === 1 && newObjects === 0 ? 'ok' : 'ABOVE';
+      print(
+        `${`${model}, ${form}`.padEnd(46)} ${String(dispatches).padStart(4)} dispatches (bar ${bar}) ${verdict}, ${submits} submits, ${newObjects} new objects, ${(peakBytes / 2 ** 20).toFixed(2)} MiB`,
+      );
+      if (values.plans) print(plan);
+    }
+    if (values.json !== undefined) writeFileSync(resolve(values.json), `${JSON.stringify(rows, null, 2)}\n`);
+    return 0;
+  }
+  const { device } = values;
+  if (device !== 'cpu' && device !== 'webgpu') {
+    print(`bench: the device must be cpu or webgpu, got ${device}.\n\n${help}`);
+    return 2;
+  }
+  const known = items[device];
+  const names = values.item?.split(',') ?? Object.keys(known);
+  const unknown = names.filter((name) => !(name in known));
+  if (unknown.length > 0) {
+    print(`bench: no item ${unknown.join(', ')}.\n\n${help}`);
+    return 2;
+  }
+  const effort = values.quick ? { warmUp: 200, turns: 5, turn: 20 } : { warmUp: 1000, turns: 15, turn: 60 };
+  const truth = seq(createCpu({ name: 'truth' }), 'truth');
+  const ours = await seqOn(device);
+  const contenders = [ours, ...(values.peers ? await peersOn(device) : [])];
+  const rows: Row[] = [];
+  print(
+    `${ours.name} on ${cpus()[0]?.model ?? 'an unknown processor'}, Node ${process.versions.node}${device === 'cpu' ? ', one thread' : ''}`,
+  );
+  for (const name of names) {
+    const row = await measure(known[name](), contenders, truth, device, effort);
+    rows.push(row);
+    print(line(row));
+  }
+  if (values.json !== undefined) {
+    writeFileSync(resolve(values.json), `${JSON.stringify(rows, null, 2)}\n`);
+  }
+  return 0;
+}

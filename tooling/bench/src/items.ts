@@ -1,0 +1,137 @@
+/** What is measured: the operation, its inputs and the ratio that Seq has to reach. */
+
+/** An input: uniform numbers in ±0.5 of a fixed sequence. */
+export interface Input {
+  readonly shape: readonly number[];
+  readonly data: Float32Array<ArrayBuffer>;
+}
+
+/** Operations that a contender may know. */
+export type Operation =
+  | 'matmul'
+  | 'softmax'
+  | 'layerNorm'
+  | 'cumsum'
+  | 'conv1d'
+  | 'gru'
+  | 'lstm'
+  | 'attention'
+  | 'attentionGradients';
+
+/** One line of the report. */
+export interface Item {
+  readonly name: string;
+  readonly operation: Operation;
+  readonly inputs: readonly Input[];
+  /** Largest ratio to the best peer of the same kind. */
+  readonly bar: number;
+}
+
+/** What is computed on. */
+export type DeviceKind = 'cpu' | 'webgpu';
+
+/** A xorshift sequence: the same numbers in every run. */
+export function numbers(shape: readonly number[], seed: number): Input {
+  const data = new Float32Array(shape.reduce((n, d) => n * d, 1));
+  let s = seed * 2654435761 || 1;
+  for (let i = 0; i < data.length; i++) {
+    s ^= s << 13;
+    s ^= s >>> 17;
+    s ^= s << 5;
+    data[i] = (s >>> 8) / 2 ** 24 - 0.5;
+  }
+  return { shape, data };
+}
+
+const item = (name: string, operation: Operation, bar: number, ...shapes: number[][]): (() => Item) => {
+  return () => {
+    const inputs = shapes.map((shape, i) => numbers(shape, i + 1));
+    // Recurrent weights within ±1/√width: with larger ones rounding grows from step to step.
+    if (operation === 'gru' || operation === 'lstm') {
+      const reach = 2 / Math.sqrt(shapes[0][2]);
+      for (const { data } of inputs.slice(1)) data.forEach((v, k) => (data[k] = v * reach));
+    }
+    return { name, operation, bar, inputs };
+  };
+};
+
+type Line = readonly [name: string, operation: Operation, bar: number, ...shapes: number[][]];
+
+/** Items by name; inputs are made when one is asked for. */
+const named = (lines: readonly Line[]): Readonly<Record<string, () => Item>> =>
+  Object.fromEntries(lines.map(([name, ...rest]) => [name, item(name, ...rest)]));
+
+const heads = [1, 8, 256, 64];
+
+/** 256 positions of width 256, both weights, both biases, of a layer with so many gates. */
+const recurrent = (B: number, gates: number): number[][] => {
+  const rows = gates * 256;
+  return [[B, 256, 256], [rows, 256], [rows, 256], [rows], [rows]];
+};
+
+/** The items of each device. */
+export const items: Readonly<Record<DeviceKind, Readonly<Record<string, () => Item>>>> = {
+  cpu: named([
+    ['matmul 512', 'matmul', 0.6, [512, 512], [512, 512]],
+    ['matmul 1024', 'matmul', 0.6, [1024, 1024], [1024, 1024]],
+    ['matmul 64 x 64', 'matmul', 0.9, [64, 64, 64], [64, 64, 64]],
+    ['softmax 1024', 'softmax', 0.75, [1024, 1024]],
+    ['layernorm 1024', 'layerNorm', 0.2, [1024, 1024], [1024], [1024]],
+    ['cumsum 65536x64', 'cumsum', 0.4, [65536, 64]],
+    ['conv1d 4096', 'conv1d', 0.7, [1, 4096, 64], [4, 64, 64]],
+    ['gru 256 B1', 'gru', 1, ...recurrent(1, 3)],
+    ['gru 256 B8', 'gru', 0.7, ...recurrent(8, 3)],
+    ['lstm 256 B1', 'lstm', 1, ...recurrent(1, 4)],
+    ['lstm 256 B8', 'lstm', 0.7, ...recurrent(8, 4)],
+  ]),
+  webgpu: named([
+    ['matmul 512', 'matmul', process.env['SEQ_GPU'] === 'lavapipe' ? 0.75 : 0.5, [512, 512], [512, 512]],
+    ['softmax 1024', 'softmax', 0.75, [1024, 1024]],
+    ['layernorm 1024', 'layerNorm', 0.5, [1024, 1024], [1024], [1024]],
+    ['attention 256', 'attention', 0.7, heads, heads, heads],
+    ['attention 256 with gradients', 'attentionGradients', 0.75, heads, heads, heads],
+  ]),
+};
+
+/** Width of the padding before the sequence in `conv1d`: causal, so that the result keeps its length. */
+export const before = (kernel: Input): number => kernel.shape[0] - 1;
+
+/** The last two axes of a tensor exchanged; for peers that keep channels before time. */
+export function swapLast({ shape, data }: Input): Input {
+  const [c, r] = [shape[shape.length - 1], shape[shape.length - 2]];
+  const out = new Float32Array(data.length);
+  for (let b = 0; b < data.length; b += r * c) {
+    for (let i = 0; i < r; i++) for (let j = 0; j < c; j++) out[b + j * r + i] = data[b + i * c + j];
+  }
+  return { shape: [...shape.slice(0, -2), c, r], data: out };
+}
+
+/** A filter [W, Cin, Cout] as [Cout, Cin, W]. */
+export function reverseAxes({ shape, data }: Input): Input {
+  const [W, I, O] = shape;
+  const out = new Float32Array(data.length);
+  for (let w = 0; w < W; w++) {
+    for (let i = 0; i < I; i++)
+      for (let o = 0; o < O; o++) out[(o * I + i) * W + w] = data[(w * I + i) * O + o];
+  }
+  return { shape: [O, I, W], data: out };
+}
+
+/** The first two axes exchanged. */
+export function swapFirst({ shape, data }: Input): Input {
+  const [a, b, ...rest] = shape;
+  const n = rest.reduce((p, d) => p * d, 1);
+  const out = new Float32Array(data.length);
+  for (let i = 0; i < a; i++) {
+    for (let j = 0; j < b; j++) out.set(data.subarray((i * b + j) * n, (i * b + j + 1) * n), (j * a + i) * n);
+  }
+  return { shape: [b, a, ...rest], data: out };
+}
+
+/** Gates of a weight or bias, blocks of rows, in another order. */
+export function orderGates({ shape, data }: Input, order: readonly number[]): Input {
+  const block = data.length / order.length;
+  const out = new Float32Array(data.length);
+  order.forEach((from, i) => out.set(data.subarray(from * block, (from + 1) * block), i * block));
+  return { shape, data: out };
+}

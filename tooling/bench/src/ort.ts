@@ -1,0 +1,120 @@
+import type { Contender, Prepared } from './contender.js';
+import { before, orderGates, reverseAxes, swapFirst, swapLast } from './items.js';
+import type { Input, Item } from './items.js';
+import { model } from './onnx.js';
+
+/** What onnxruntime-web and onnxruntime-node share. */
+interface Runtime {
+  readonly InferenceSession: {
+    create(bytes: Uint8Array, options: object): Promise<Session>;
+  };
+  readonly Tensor: new (type: 'float32', data: Float32Array, dims: readonly number[]) => Value;
+}
+interface Value {
+  readonly data: unknown;
+}
+interface Session {
+  run(feeds: Record<string, Value>): Promise<Record<string, Value>>;
+  release(): Promise<void>;
+}
+
+/** The node, its inputs and how its result becomes that of Seq. */
+function graphOf({ operation, inputs }: Item): {
+  bytes: Uint8Array;
+  feeds: readonly Input[];
+  back: (y: Input) => Float32Array;
+} | null {
+  const plain = (y: Input): Float32Array => y.data;
+  const shapes = inputs.map((i) => i.shape);
+  switch (operation) {
+    // Its fused operators return wrong values on software adapters, and composed graphs are not its way.
+    case 'attention':
+    case 'attentionGradients':
+      return null;
+    case 'matmul':
+      return { bytes: model('MatMul', shapes, {}), feeds: inputs, back: plain };
+    case 'softmax':
+      return { bytes: model('Softmax', shapes, { axis: -1 }), feeds: inputs, back: plain };
+    case 'layerNorm':
+      return { bytes: model('LayerNormalization', shapes, { axis: -1 }), feeds: inputs, back: plain };
+    case 'cumsum':
+      return { bytes: model('CumSum', shapes, {}, { axis: 0 }), feeds: inputs, back: plain };
+    case 'gru':
+    case 'lstm': {
+      // Its own order of gates, time before batch, a leading axis for directions; both biases in one.
+      const [x, w, r, bi, bh] = inputs;
+      const order = operation === 'gru' ? [1, 0, 2] : [0, 3, 1, 2];
+      const one = (i: Input): Input => ({ shape: [1, ...i.shape], data: orderGates(i, order).data });
+      const bias = Float32Array.from([...one(bi).data, ...one(bh).data]);
+      const weights = { w: one(w), r: one(r), b: { shape: [1, bias.length], data: bias } };
+      const feeds = [swapFirst(x)];
+      const extra: Record<string, number> = operation === 'gru' ? { linear_before_reset: 1 } : {};
+      const attributes = { hidden_size: r.shape[1], ...extra };
+      const [T, B, H] = [feeds[0].shape[0], feeds[0].shape[1], r.shape[1]];
+      return {
+        bytes: model(operation.toUpperCase(), [feeds[0].shape], attributes, weights),
+        feeds,
+        back: ({ data }) => swapFirst({ shape: [T, B, H], data }).data,
+      };
+    }
+    case 'conv1d': {
+      const feeds = [swapLast(inputs[0]), reverseAxes(inputs[1])];
+      const pads = [before(inputs[1]), 0];
+      return {
+        bytes: model(
+          'Conv',
+          feeds.map((f) => f.shape),
+          { pads },
+        ),
+        feeds,
+        back: (y) => swapLast(y).data,
+      };
+    }
+  }
+}
+
+async function prepare(runtime: Runtime, options: object, item: Item): Promise<Prepared | null> {
+  const graph = graphOf(item);
+  if (graph === null) return null;
+  const { bytes, feeds, back } = graph;
+  const session = await runtime.InferenceSession.create(bytes, options);
+  const values = Object.fromEntries(
+    feeds.map(({ data, shape }, i) => [`x${i}`, new runtime.Tensor('float32', data, shape)]),
+  );
+  return {
+    async run() {
+      await session.run(values);
+    },
+    async read() {
+      const { y } = await session.run(values);
+      const last = item.operation === 'conv1d' ? item.inputs[1].shape[2] : 0;
+      const data = Float32Array.from(y.data as Float32Array<ArrayBuffer>);
+      return back({ shape: last === 0 ? [data.length] : [1, last, data.length / last], data });
+    },
+    dispose: () => void session.release(),
+  };
+}
+
+/** onnxruntime-web, one thread. */
+export async function ortWeb(backend: 'wasm' | 'webgpu'): Promise<Contender> {
+  const ort = backend === 'wasm' ? await import('onnxruntime-web') : await import('onnxruntime-web/webgpu');
+  ort.env.wasm.numThreads = 1;
+  ort.env.logLevel = 'error';
+  const options = { executionProviders: [backend] };
+  return {
+    name: 'onnxruntime-web',
+    comparable: true,
+    prepare: (item) => prepare(ort, options, item),
+  };
+}
+
+/** onnxruntime-node on its CPU backend, one thread: native code, for comparison. */
+export async function ortNode(): Promise<Contender> {
+  const ort = await import('onnxruntime-node');
+  const options = { executionProviders: ['cpu'], intraOpNumThreads: 1, interOpNumThreads: 1 };
+  return {
+    name: 'onnxruntime-node',
+    comparable: false,
+    prepare: (item) => prepare(ort, options, item),
+  };
+}

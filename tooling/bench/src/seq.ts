@@ -1,0 +1,68 @@
+import { layerNorm } from '@seq/nn';
+import { gruSequence, lstmSequence } from '@seq/rnn';
+import { compile, conv1d, cumsum, grad, matmul, ones, softmax, tensor, tril, where } from '@seq/tensor';
+import type { Device, Tensor } from '@seq/tensor';
+import type { Contender } from './contender.js';
+
+/** Causal attention of composed operations on [B, H, T, D]. */
+function attention(q: Tensor, k: Tensor, v: Tensor): Tensor {
+  const [T, D] = q.shape.slice(-2);
+  const scores = matmul(q, k.transpose([0, 1, 3, 2])).mul(1 / Math.sqrt(D));
+  const mask = tril(ones([T, T], { device: q.device })).gt(0);
+  return matmul(softmax(where(mask, scores, -1e30)), v);
+}
+
+/** Seq on a device: on the CPU each run records, computes and frees; on WebGPU it is a compiled plan. */
+export function seq(device: Device, title: string): Contender {
+  return {
+    name: title,
+    comparable: true,
+    async prepare({ operation, inputs }) {
+      const t = inputs.map(({ data, shape }) => tensor(data, { shape, device }));
+      await Promise.all(t.map((x) => x.realize()));
+      const compute = (...t: Tensor[]): Tensor => {
+        switch (operation) {
+          case 'attention':
+            return attention(t[0], t[1], t[2]);
+          case 'attentionGradients': {
+            const grads = grad((x: Tensor[]) => attention(x[0], x[1], x[2]).square().sum(), t);
+            return grads[0].add(grads[1]).add(grads[2]);
+          }
+          case 'matmul':
+            return matmul(t[0], t[1]);
+          case 'softmax':
+            return softmax(t[0]);
+          case 'layerNorm':
+            return layerNorm(t[0], { weight: t[1], bias: t[2] });
+          case 'cumsum':
+            return cumsum(t[0], 0);
+          case 'gru':
+            return gruSequence(t[0], { weightIh: t[1], weightHh: t[2], biasIh: t[3], biasHh: t[4] })[0];
+          case 'lstm':
+            return lstmSequence(t[0], { weightIh: t[1], weightHh: t[2], biasIh: t[3], biasHh: t[4] })[0];
+          case 'conv1d':
+            return conv1d(t[0], t[1], { padding: 'causal' });
+        }
+      };
+      const plan = device.kind === 'cpu' ? null : compile(compute);
+      const f = (): Tensor => (plan ?? compute)(...t);
+      return {
+        async run() {
+          const y = f();
+          await y.realize();
+          y.dispose();
+        },
+        async read() {
+          const y = f();
+          const data = (await y.data()) as Float32Array;
+          y.dispose();
+          return data;
+        },
+        dispose() {
+          plan?.dispose();
+          t.forEach((x) => x.dispose());
+        },
+      };
+    },
+  };
+}
