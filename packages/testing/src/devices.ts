@@ -1,5 +1,6 @@
 import { cpu, createCpu } from '@seq/tensor';
 import type { Device } from '@seq/tensor';
+import type { WebGPUOptions } from '@seq/webgpu-kernels';
 import type { TestDevice } from './types.js';
 
 interface Opened {
@@ -13,8 +14,7 @@ const webgpu: Opened = await openWebGPU();
 
 async function openWebGPU(): Promise<Opened> {
   const none = (reason: string): Opened => ({ device: null, reason, fresh: () => Promise.resolve(null) });
-  if (globalThis.process?.env?.['SEQ_LAWS_GPU'] !== '1') return none('TEMPORARY: being built');
-  let request: typeof import('@seq/webgpu-kernels').requestWebGPU;
+  let request: (o?: WebGPUOptions) => Promise<Device>;
   try {
     ({ requestWebGPU: request } = await import('@seq/webgpu-kernels'));
   } catch {

@@ -1,4 +1,4 @@
-import { defineOp, DTypeError, ShapeError, show, where } from '@seq/tensor';
+import { address, defineOp, DTypeError, kernelsOf, ShapeError, show, where } from '@seq/tensor';
 import type { Aval, CpuView, Op, Tensor } from '@seq/tensor';
 
 /**
@@ -36,8 +36,9 @@ export const adamOp: Op<AdamAttrs> = defineOp<AdamAttrs>({
     [2, 3],
     [3, 4],
   ],
-  cpu({ inputs, outputs, attrs }) {
-    const { beta1, beta2, eps, weightDecay, decoupled, maximize } = attrs;
+  cpu(call) {
+    const { inputs, outputs } = call;
+    const { beta1, beta2, eps, weightDecay, decoupled, maximize } = call.attrs;
     const amsgrad = inputs.length === 6;
     const [lr, t, factor, on] = hyperOf(inputs.at(-1)!);
     if (on === 0) return copyAll(inputs, outputs);
@@ -56,6 +57,30 @@ export const adamOp: Op<AdamAttrs> = defineOp<AdamAttrs>({
     const sign = maximize ? -factor : factor;
     const keep = decoupled ? 1 - lr * weightDecay : 1;
     const l2 = decoupled ? 0 : weightDecay;
+    const kernels = p instanceof Float32Array && !amsgrad ? kernelsOf(call) : null;
+    if (kernels !== null) {
+      const [ap, ag, am, av] = inputs.map(address);
+      const [aP, aM, aV] = outputs.map(address);
+      kernels.adam(
+        aP,
+        aM,
+        aV,
+        ap,
+        ag,
+        am,
+        av,
+        size,
+        beta1,
+        beta2,
+        stepSize,
+        rootCorrection,
+        eps,
+        keep,
+        l2,
+        sign,
+      );
+      return;
+    }
     for (let i = 0; i < size; i++) {
       const x = p[po + i];
       const d = sign * g[go + i] + l2 * x;

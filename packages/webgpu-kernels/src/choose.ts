@@ -66,11 +66,11 @@ export class Chooser {
    *
    * @returns whether it was used
    */
-  async force(op: Op, variant: GpuVariant<unknown>, f: () => Promise<void>): Promise<boolean> {
+  force(op: Op, variant: GpuVariant<unknown>, f: () => void): boolean {
     const forced = { op, variant, used: false };
     this.#forced = forced;
     try {
-      await f();
+      f();
     } finally {
       this.#forced = null;
     }
@@ -86,7 +86,9 @@ export class Chooser {
     }
     const variant = this.variants(op, call)[0];
     if (variant === undefined) {
-      const reasons = (this.kernelsOf(op)?.variants ?? []).map((v) => `${v.name}: ${v.supports(call, this.limits)}`);
+      const reasons = (this.kernelsOf(op)?.variants ?? []).map(
+        (v) => `${v.name}: ${v.supports(call, this.limits)}`,
+      );
       throw new DeviceError(
         `${op.name}: the WebGPU device must have a kernel for ${call.inputs.map((x) => `${x.dtype} ${show(x.shape)}`).join(', ')}, it has none (${reasons.join('; ') || 'no variant'}). Run it on the CPU, or cast() the operands.`,
       );

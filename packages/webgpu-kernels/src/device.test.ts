@@ -132,7 +132,10 @@ describe('a WebGPU device', () => {
 
   test('reads and runs from any place of a storage', async () => {
     const device = await testDevice();
-    const x = tensor(Float32Array.from({ length: 10 }, (_, i) => i), { device });
+    const x = tensor(
+      Float32Array.from({ length: 10 }, (_, i) => i),
+      { device },
+    );
     expect(await x.slice(0, 3, 7).data()).toEqual(Float32Array.of(3, 4, 5, 6));
     expect(await scale(x.slice(0, 3, 7), 10).data()).toEqual(Float32Array.of(30, 40, 50, 60));
   });
@@ -143,7 +146,9 @@ describe('a WebGPU device', () => {
     const y = apply1(positiveOp, [x], null);
     const later = scale(y, 2);
     const error = await rejection(y.data());
-    expect(error.message).toMatch(/positive: x must be ≥ 0, element 2 is not\. Recorded at .*device\.test\.ts/);
+    expect(error.message).toMatch(
+      /positive: x must be ≥ 0, element 2 is not\. Recorded at .*device\.test\.ts/,
+    );
     expect(SeqError.is(error, 'index')).toBe(true);
     expect((await rejection(later.data())).message).toMatch(/positive: x must be/);
     // What came before lives on, and so does the device.

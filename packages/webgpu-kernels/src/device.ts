@@ -31,7 +31,8 @@ import { isElementwise } from './kernels/elementwise.js';
 import { tensorKernels } from './kernels/index.js';
 import type { Place } from './loaded.js';
 import { LoadedProgram, loopBlocks } from './loaded.js';
-import { blockBytes, GpuBlock, GpuPool, tensorBytes } from './memory.js';
+import type { GpuBlock } from './memory.js';
+import { blockBytes, GpuPool, tensorBytes } from './memory.js';
 import { Pipelines } from './pipelines.js';
 import type { Submitted } from './queue.js';
 import { Queue } from './queue.js';
@@ -267,7 +268,8 @@ export class WebGPUDevice implements Device {
   allocateBytes(bytes: number): GpuBlock {
     this.#checkAlive();
     const block = this.#pool.allocate(bytes);
-    if (this.poison) this.write(block, new Uint8Array(new Uint32Array(block.bytes / 4).fill(0x7fff_ffff).buffer));
+    if (this.poison)
+      this.write(block, new Uint8Array(new Uint32Array(block.bytes / 4).fill(0x7fff_ffff).buffer));
     return block;
   }
 
@@ -282,7 +284,7 @@ export class WebGPUDevice implements Device {
   /** Puts bytes at the begin of a block, in order with what is recorded. */
   write(block: GpuBlock, data: Uint8Array): void {
     if (this.#queue.isSubmitted(block.lastUse)) {
-      this.gpu.queue.writeBuffer(block.buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+      this.gpu.queue.writeBuffer(block.buffer, 0, data.buffer, data.byteOffset, data.byteLength);
     } else this.#queue.record({ kind: 'write', to: block, data });
   }
 
@@ -399,7 +401,12 @@ export class WebGPUDevice implements Device {
       else {
         const { passes, scratch, data } = this.#runner.prepare(op, call);
         borrowed.push(...data);
-        const places = [...inputs, ...outputs, ...scratch.map(borrow), ...data.map((block) => ({ block, offset: 0 }))];
+        const places = [
+          ...inputs,
+          ...outputs,
+          ...scratch.map(borrow),
+          ...data.map((block) => ({ block, offset: 0 })),
+        ];
         for (const pass of passes) this.#runner.record(pass, places, node);
       }
     } finally {
@@ -419,10 +426,19 @@ export class WebGPUDevice implements Device {
   }
 
   /** Runs a loop that is recorded outside a plan, as a program of one instruction. */
-  #loop(attrs: LoopAttrs, inputs: readonly Place[], outputs: readonly Place[], borrow: (bytes: number) => Place): void {
+  #loop(
+    attrs: LoopAttrs,
+    inputs: readonly Place[],
+    outputs: readonly Place[],
+    borrow: (bytes: number) => Place,
+  ): void {
     let loaded = this.#loops.get(attrs.program);
     if (loaded === undefined) {
-      loaded = new LoadedProgram(this.#runner, loopProgram(attrs), inputs.map(() => 4));
+      loaded = new LoadedProgram(
+        this.#runner,
+        loopProgram(attrs),
+        inputs.map(() => 4),
+      );
       this.#loops.set(attrs.program, loaded);
     }
     const blocks = loopBlocks(attrs).map((bytes) => borrow(bytes).block);
@@ -528,7 +544,8 @@ export class WebGPUDevice implements Device {
 
   /** Notes an error of recorded work: values of commands from `sequence` on do not exist. */
   #fail(error: unknown, node: Node | null, sequence: number): void {
-    if (SeqError.is(error) && !error.message.includes('Recorded at')) error.message = located(error.message, node ?? this.#running);
+    if (SeqError.is(error) && !error.message.includes('Recorded at'))
+      error.message = located(error.message, node ?? this.#running);
     this.#late ??= error;
     for (const storage of this.#alive) {
       if ((this.#born.get(storage) ?? -1) >= sequence) storage.error ??= error;
@@ -600,7 +617,11 @@ function loopProgram(attrs: LoopAttrs): Program {
     shape: i < carries ? shape : [length, ...shape],
   }));
   const blocks = loopBlocks(attrs);
-  const slot = (aval: Aval, home: Program['slots'][number]['home'], bytes: number): Program['slots'][number] => ({
+  const slot = (
+    aval: Aval,
+    home: Program['slots'][number]['home'],
+    bytes: number,
+  ): Program['slots'][number] => ({
     aval,
     length: sizeOf(aval.shape),
     bytes,
@@ -611,7 +632,9 @@ function loopProgram(attrs: LoopAttrs): Program {
   const slots = [
     ...inputs.map((a, index) => slot(a, { kind: 'input', index }, 0)),
     ...outputs.map((a, index) => slot(a, { kind: 'output', index }, 0)),
-    ...blocks.map((bytes, block) => slot({ shape: [], dtype: 'f32' }, { kind: 'arena', block, offset: 0 }, bytes)),
+    ...blocks.map((bytes, block) =>
+      slot({ shape: [], dtype: 'f32' }, { kind: 'arena', block, offset: 0 }, bytes),
+    ),
   ];
   const arg = (a: Aval, i: number): { slot: number; layout: ReturnType<typeof denseLayout> } => ({
     slot: i,
@@ -652,7 +675,11 @@ class GpuExecutable implements Executable {
   constructor(device: WebGPUDevice, runner: Runner, program: Program) {
     this.#device = device;
     this.program = program;
-    this.#loaded = new LoadedProgram(runner, program, program.inputs.map(() => 4));
+    this.#loaded = new LoadedProgram(
+      runner,
+      program,
+      program.inputs.map(() => 4),
+    );
   }
 
   run(inputs: readonly Value[]): Value[] {

@@ -52,7 +52,7 @@ function sabotaged(device: GPUDevice, plan: Faults): GPUDevice {
     const wasRefused = refused;
     refused = false;
     const error = await popErrorScope();
-    return wasRefused ? ({ message: 'Out of memory (planned)' } as GPUError) : error;
+    return wasRefused ? { message: 'Out of memory (planned)' } : error;
   };
   device.queue.submit = (commands) => {
     if (plan.loseAtSubmit === undefined || --plan.loseAtSubmit > 0) return submit(commands);

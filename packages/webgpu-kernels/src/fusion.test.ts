@@ -12,7 +12,8 @@ async function both(f: Body, shapes: readonly (readonly number[])[]): Promise<nu
     const next = random(i + 1);
     return Float32Array.from({ length: s.reduce((a, b) => a * b, 1) }, () => next() * 2 - 1);
   });
-  const on = (device: Tensor['device']): Tensor[] => data.map((d, i) => tensor(d, { device }).reshape([...shapes[i]]));
+  const on = (device: Tensor['device']): Tensor[] =>
+    data.map((d, i) => tensor(d, { device }).reshape([...shapes[i]]));
   const compiled = compile((...xs: Tensor[]) => [f(...xs)].flat());
   const theirs = [f(...on(createCpu()))].flat();
   const inputs = on(gpu);
@@ -31,12 +32,28 @@ async function both(f: Body, shapes: readonly (readonly number[])[]): Promise<nu
 
 describe('a plan', () => {
   test('runs a chain of element-by-element operations as one kernel, numbers among them', async () => {
-    expect(await both((x, y) => x.mul(2).add(y).sigmoid().mul(x).sub(0.5), [[33, 7], [33, 7]])).toBe(1);
+    expect(
+      await both(
+        (x, y) => x.mul(2).add(y).sigmoid().mul(x).sub(0.5),
+        [
+          [33, 7],
+          [33, 7],
+        ],
+      ),
+    ).toBe(1);
   });
 
   test('lets operands broadcast, repeat and be views', async () => {
     expect(await both((x, b) => x.add(b).relu().mul(x.add(1)), [[33, 8], [8]])).toBe(1);
-    expect(await both((x, b) => x.transpose().mul(3).add(b), [[5, 12], [12, 5]])).toBe(1);
+    expect(
+      await both(
+        (x, b) => x.transpose().mul(3).add(b),
+        [
+          [5, 12],
+          [12, 5],
+        ],
+      ),
+    ).toBe(1);
   });
 
   test('computes nothing twice: what others read stays a result', async () => {
@@ -53,21 +70,42 @@ describe('a plan', () => {
   });
 
   test('keeps a diamond in one kernel, and two that need each other apart', async () => {
-    expect(await both((x) => { const s = x.tanh(); return s.mul(s).add(s); }, [[40]])).toBe(1);
+    expect(
+      await both(
+        (x) => {
+          const s = x.tanh();
+          return s.mul(s).add(s);
+        },
+        [[40]],
+      ),
+    ).toBe(1);
     // The sum stands between the two chains.
-    expect(await both((x) => { const s = x.mul(2); return s.exp().div(s.exp().sum()); }, [[40]])).toBeLessThanOrEqual(4);
+    expect(
+      await both(
+        (x) => {
+          const s = x.mul(2);
+          return s.exp().div(s.exp().sum());
+        },
+        [[40]],
+      ),
+    ).toBeLessThanOrEqual(4);
   });
 
   test('fuses what gradients are made of', async () => {
     const f: Body = (x, w) => {
       const [loss, grads] = valueAndGrad((p: Tensor[]) => p[0].mul(p[1]).silu().square().mean(), [x, w]);
-      return [loss, ...(grads as Tensor[])];
+      return [loss, ...grads];
     };
     expect(await both(f, [[21, 5], [5]])).toBeLessThanOrEqual(7);
   });
 
   test('respects random numbers, flags and integers', async () => {
-    const f: Body = (x) => x.gt(0).and(x.lt(0.5)).where(x, -1).mul(uniform(key(3, { device: x.device }), [6, 6]));
+    const f: Body = (x) =>
+      x
+        .gt(0)
+        .and(x.lt(0.5))
+        .where(x, -1)
+        .mul(uniform(key(3, { device: x.device }), [6, 6]));
     await both(f, [[6, 6]]);
   });
 });

@@ -114,7 +114,13 @@ export class LoadedProgram {
       this.#data.push(d);
       return { kind: 'data', index: this.#data.length - 1, offset: 0 };
     });
-    return { kind: 'passes', op, passes, operands: [...this.#operands(inputs, outputs, scratch), ...constants], node };
+    return {
+      kind: 'passes',
+      op,
+      passes,
+      operands: [...this.#operands(inputs, outputs, scratch), ...constants],
+      node,
+    };
   }
 
   #operands(inputs: readonly Arg[], outputs: readonly Arg[], scratch: readonly number[]): Reference[] {
@@ -136,7 +142,8 @@ export class LoadedProgram {
     const copies = program.inputs.slice(0, carries).map(({ dtype, shape }, i) => {
       const layout = denseLayout([sizeOf(shape)]);
       const view = viewOf(dtype, layout, Math.min(64, this.#alignment(inputs[i], aligned)));
-      return this.#runner.prepare(copyOp as Op, { inputs: [view], outputs: [view], attrs: null, alias: [-1] }).passes;
+      return this.#runner.prepare(copyOp as Op, { inputs: [view], outputs: [view], attrs: null, alias: [-1] })
+        .passes;
     });
     return {
       kind: 'loop',
@@ -181,7 +188,8 @@ export class LoadedProgram {
     };
     for (let i = 0; i < carries; i++) copy(i, places[i], current[i]);
     const results = places.slice(inputs, inputs + program.outputs.length);
-    const sizes = (list: readonly { readonly shape: readonly number[] }[]): number[] => list.map((a) => sizeOf(a.shape));
+    const sizes = (list: readonly { readonly shape: readonly number[] }[]): number[] =>
+      list.map((a) => sizeOf(a.shape));
     const xSizes = sizes(program.inputs.slice(carries, carries + slices));
     const ySizes = sizes(program.outputs.slice(carries));
 
@@ -228,4 +236,3 @@ function advance(program: Program, carries: number, current: Carry[], spare: (Ca
     spare[i] = free.splice(k, 1)[0]!;
   }
 }
-

@@ -68,7 +68,7 @@ export class Pipelines {
       (error: unknown) => {
         this.#pending--;
         pipeline.error = new DeviceError(
-          `webgpu: the adapter must accept the shader ${shader.name}, it answered: ${String((error as Error)?.message ?? error)}. Please report this together with the adapter's name.`,
+          `webgpu: the adapter must accept the shader ${shader.name}, it answered: ${error instanceof Error ? error.message : String(error)}. Please report this together with the adapter's name.`,
         );
       },
     );
@@ -102,7 +102,9 @@ export class Pipelines {
     const key = bindings.map((b) => b.access[0]).join('') + (reports ? '!' : '');
     let layouts = this.#layouts.get(key);
     if (layouts === undefined) {
-      const storage = bindings.map((b): GPUBufferBindingType => (b.access === 'read' ? 'read-only-storage' : 'storage'));
+      const storage = bindings.map((b): GPUBufferBindingType =>
+        b.access === 'read' ? 'read-only-storage' : 'storage',
+      );
       if (reports) storage.push('storage');
       const group = this.#gpu.createBindGroupLayout({
         label: key,
@@ -111,7 +113,11 @@ export class Pipelines {
           ...storage.map((type, i) => ({ binding: i + 1, visibility: computeStage, buffer: { type } })),
         ],
       });
-      layouts = { signature: key, group, pipeline: this.#gpu.createPipelineLayout({ label: key, bindGroupLayouts: [group] }) };
+      layouts = {
+        signature: key,
+        group,
+        pipeline: this.#gpu.createPipelineLayout({ label: key, bindGroupLayouts: [group] }),
+      };
       this.#layouts.set(key, layouts);
     }
     return layouts;

@@ -27,7 +27,9 @@ describe('a plan on WebGPU', () => {
       const y = run(...inputs);
       expect(device.memory().peakBytes).toBe(plan.peakBytes);
       // What the pool counts is what was asked of the GPU.
-      expect(recorded.liveBytes - device.memory().pooledBytes - before).toBe(plan.peakBytes - plan.inputBytes);
+      expect(recorded.liveBytes - device.memory().pooledBytes - before).toBe(
+        plan.peakBytes - plan.inputBytes,
+      );
       y.dispose();
     }
   });
@@ -43,7 +45,9 @@ describe('a plan on WebGPU', () => {
 
   test('runs a loop with one set of pipelines and bind groups for any number of steps', async () => {
     const device = await freshDevice();
-    const sums = compile((x: Tensor) => scan((c: Tensor, v: Tensor) => [c.mul(0.5).add(v), c.exp()] as const, x.at(0), x));
+    const sums = compile((x: Tensor) =>
+      scan((c: Tensor, v: Tensor) => [c.mul(0.5).add(v), c.exp()] as const, x.at(0), x),
+    );
     const run = async (T: number): Promise<number[]> => {
       const data = Float32Array.from({ length: T * 3 }, (_, i) => Math.sin(i));
       const x = tensor(data, { device, shape: [T, 3] });

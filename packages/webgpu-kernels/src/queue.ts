@@ -135,7 +135,7 @@ export class Queue {
 
   #advance(): Promise<void> | null {
     while (this.#head < this.#commands.length) {
-      const command = this.#commands[this.#head]!;
+      const command = this.#commands[this.#head];
       if (command.kind === 'dispatch') {
         const { pipeline } = command;
         if (pipeline.compiled === null && pipeline.error === null) {
@@ -178,7 +178,7 @@ export class Queue {
       // Writes happen between submissions.
       this.submit();
       const { data, to } = command;
-      this.#gpu.queue.writeBuffer(to.buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+      this.#gpu.queue.writeBuffer(to.buffer, 0, data.buffer, data.byteOffset, data.byteLength);
       return;
     }
     if (command.kind === 'copy') {
@@ -277,4 +277,3 @@ export class Queue {
     this.#uniforms.destroy();
   }
 }
-

@@ -43,9 +43,10 @@ export const floorLimits: GpuLimits = {
  *
  * @returns the device, and `recorded`, which goes on counting
  */
-export function createRecording(
-  options: DeviceOptions & { limits?: Partial<GpuLimits> } = {},
-): { device: WebGPUDevice; recorded: Recorded } {
+export function createRecording(options: DeviceOptions & { limits?: Partial<GpuLimits> } = {}): {
+  device: WebGPUDevice;
+  recorded: Recorded;
+} {
   const { limits, ...rest } = options;
   const recorded: Recorded = {
     buffers: 0,
@@ -62,7 +63,10 @@ export function createRecording(
     submits: 0,
   };
   const gpu = new RecordingGpu(recorded) as unknown as GPUDevice;
-  return { device: new WebGPUDevice(gpu, { ...floorLimits, ...limits }, { name: 'recording', ...rest }), recorded };
+  return {
+    device: new WebGPUDevice(gpu, { ...floorLimits, ...limits }, { name: 'recording', ...rest }),
+    recorded,
+  };
 }
 
 function refuse(message: string): never {
@@ -184,7 +188,9 @@ class RecordingGpu {
           setBindGroup: (_: number, group: RecordingGroup) => group.buffers.forEach((b) => b.use()),
           dispatchWorkgroups: (...counts: number[]) => {
             if (counts.some((n) => n > maxWorkgroups)) {
-              refuse(`a grid must have at most ${maxWorkgroups} workgroups a dimension, got ${counts.join('×')}`);
+              refuse(
+                `a grid must have at most ${maxWorkgroups} workgroups a dimension, got ${counts.join('×')}`,
+              );
             }
             recorded.dispatches++;
           },

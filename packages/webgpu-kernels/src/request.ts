@@ -15,6 +15,8 @@ export interface WebGPUOptions extends DeviceOptions {
   without?: readonly ('f16' | 'subgroups' | 'timestamps')[];
   /** Ask for no more than every WebGPU device has: tests of what runs on the weakest. Default false. */
   floor?: boolean;
+  /** Choose the kernels meant for real GPUs on a software adapter as well: for tests of them. Default false. */
+  assumeGpu?: boolean;
   /** Takes what is worth knowing: the adapter found, features missing. Default silent. */
   log?: (message: string) => void;
 }
@@ -37,6 +39,7 @@ export async function requestWebGPU({
   allowSoftware = true,
   without = [],
   floor = false,
+  assumeGpu = false,
   log = () => {},
   ...options
 }: WebGPUOptions = {}): Promise<WebGPUDevice> {
@@ -48,7 +51,8 @@ export async function requestWebGPU({
     );
   }
   const { info } = adapter;
-  const title = [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' ') || 'unnamed';
+  const title =
+    [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' ') || 'unnamed';
   const software = isSoftware(adapter);
   if (software && !allowSoftware) {
     throw new DeviceError(
@@ -67,7 +71,7 @@ export async function requestWebGPU({
     requiredFeatures,
     requiredLimits: floor ? {} : raised(adapter.limits),
   });
-  const limits = limitsOf(device, adapter, software, floor);
+  const limits = limitsOf(device, adapter, software && !assumeGpu, floor);
   log(
     `webgpu: ${title}${software ? ' (a program on the CPU)' : ''}; f16 ${limits.f16 ? 'yes' : 'no'}, subgroups ${limits.subgroupSize === 0 ? 'no' : `of at least ${limits.subgroupSize}`}, bindings up to ${limits.bindingBytes} bytes`,
   );
@@ -94,7 +98,12 @@ function raised(limits: GPUSupportedLimits): Record<string, number> {
 
 function isSoftware({ info }: GPUAdapter): boolean {
   const flagged = (info as GPUAdapterInfo & { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
-  return flagged || /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${info.architecture} ${info.device} ${info.description}`);
+  return (
+    flagged ||
+    /swiftshader|llvmpipe|lavapipe|basic render/i.test(
+      `${info.architecture} ${info.device} ${info.description}`,
+    )
+  );
 }
 
 /** What kernels may rely on; with `floor` what every device has, whatever this one grants. */

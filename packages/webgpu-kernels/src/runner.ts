@@ -215,4 +215,3 @@ const finiteShader = memo((operand) =>
 export function scratchOf(chooser: Chooser, op: Op, call: GpuCall<unknown>): readonly number[] {
   return chooser.choose(op, call).plan.scratch ?? [];
 }
-

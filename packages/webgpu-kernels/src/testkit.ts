@@ -65,10 +65,17 @@ const arrays = {
 } as const;
 
 /** The argument as a tensor of a device; on the CPU floats are f64 unless `exact`. */
-export function place(input: Input, device: WebGPUDevice | ReturnType<typeof cpu>, exact: boolean = false): Tensor {
+export function place(
+  input: Input,
+  device: WebGPUDevice | ReturnType<typeof cpu>,
+  exact: boolean = false,
+): Tensor {
   const { shape, dtype = 'f32' } = input;
   const kind = dtype === 'f32' && device.kind === 'cpu' && !exact ? 'f64' : dtype;
-  if (kind === 'f16') return tensor(Float32Array.from(elements(input)), { device }).reshape([...shape]).cast('f16');
+  if (kind === 'f16')
+    return tensor(Float32Array.from(elements(input)), { device })
+      .reshape([...shape])
+      .cast('f16');
   return tensor(arrays[kind].from(elements(input)), { device, dtype: kind }).reshape([...shape]);
 }
 
@@ -86,7 +93,7 @@ type F = (...xs: Tensor[]) => Tensor | readonly Tensor[];
 function compare(ours: ArrayLike<number>, theirs: ArrayLike<number>, tolerance: number, what: string): void {
   expect(ours.length, `${what}: number of elements`).toBe(theirs.length);
   for (let i = 0; i < ours.length; i++) {
-    const [a, b] = [ours[i]!, theirs[i]!];
+    const [a, b] = [ours[i], theirs[i]];
     if (Object.is(a, b) || a === b) continue;
     if (Number.isNaN(a) !== Number.isNaN(b) || !(Math.abs(a - b) <= tolerance * (1 + Math.abs(b)))) {
       expect.fail(`${what}: element ${i} must be ${b} within ${tolerance}, got ${a}`);
@@ -110,7 +117,12 @@ export async function same(f: F, inputs: readonly Input[], options: SameOptions 
     expect(ours[i].device).toBe(gpu);
     const [a, b] = [ours[i].dtype === 'f16' ? ours[i].cast('f32') : ours[i], theirs[i]];
     const bits = a.dtype === 'f32' ? tolerance : 0;
-    compare(await a.data(), await (b.dtype === 'f16' ? b.cast('f32') : b).data(), bits, `result ${i} of ${inputs.map((x) => `${x.dtype ?? 'f32'} [${x.shape.join(', ')}]`).join(', ')}`);
+    compare(
+      await a.data(),
+      await (b.dtype === 'f16' ? b.cast('f32') : b).data(),
+      bits,
+      `result ${i} of ${inputs.map((x) => `${x.dtype ?? 'f32'} [${x.shape.join(', ')}]`).join(', ')}`,
+    );
   }
   expect(cpu().counters.kernels, 'kernels of the CPU device').toBe(before);
   for (const t of [...ours, ...theirs]) t.dispose();
@@ -129,7 +141,9 @@ export async function sameGrad(f: F, inputs: readonly Input[], options: SameOpti
       const results = list(f(...all.map((t, i) => (floats[i] ? params[next++] : t))));
       return results
         .filter((r) => r.dtype === 'f32' || r.dtype === 'f64')
-        .map((r, i) => r.mul(place({ shape: r.shape, seed: 77 + i }, device, exact || r.dtype === 'f32')).sum())
+        .map((r, i) =>
+          r.mul(place({ shape: r.shape, seed: 77 + i }, device, exact || r.dtype === 'f32')).sum(),
+        )
         .reduce((a, b) => a.add(b));
     }, wanted);
     return Promise.all((grads as Tensor[]).map((g) => g.data()));
@@ -138,4 +152,3 @@ export async function sameGrad(f: F, inputs: readonly Input[], options: SameOpti
   const ours = await gradients(gpu);
   ours.forEach((g, i) => compare(g, theirs[i], tolerance, `gradient ${i}`));
 }
-

@@ -33,7 +33,7 @@ export async function jax(backend: 'wasm' | 'webgpu'): Promise<Contender> {
             return attention(x[0], x[1], x[2]);
           case 'attentionGradients': {
             const loss = (y: Values[]): Values => np.square(attention(y[0], y[1], y[2])).sum();
-            const [a, b, c] = grad(loss)(x) as Values[];
+            const [a, b, c] = grad(loss)(x);
             return a.add(b).add(c);
           }
           case 'matmul':

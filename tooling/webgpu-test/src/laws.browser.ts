@@ -9,7 +9,9 @@ import { camelCase, needs } from '../../readme/src/needs.js';
 
 type Factory = (options: { dModel: number }) => Mixer;
 
-const rooms = import.meta.glob<Record<string, Factory>>('../../../packages/*/src/*/index.ts', { eager: true });
+const rooms = import.meta.glob<Record<string, Factory>>('../../../packages/*/src/*/index.ts', {
+  eager: true,
+});
 const mixers = new Set(Object.keys(import.meta.glob('../../../packages/*/src/*/mixer.ts')));
 const laws: readonly LawName[] = ['agreement', 'device', 'recycledMemory'];
 const webgpu = testDevices().find((d): d is TestDevice => d.kind === 'webgpu')!;

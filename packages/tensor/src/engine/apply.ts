@@ -52,7 +52,8 @@ export function applyOn<A>(
     outputs = [viewOf(values[0].storage, layout)];
     if (trace !== null) trace.nodes.push(makeNode(op, attrs, values, outputs, true, false));
   } else {
-    const composite = op.reference !== undefined && (device.referencesOnly || !device.supports(op, values, attrs));
+    const composite =
+      op.reference !== undefined && (device.referencesOnly || !device.supports(op, values, attrs));
     if (op.reference !== undefined && (composite || op.vjp === undefined)) {
       const watched = isTracked(values);
       if (composite || watched) {

@@ -27,21 +27,81 @@ export { newValue, siteOf } from './value.js';
 export type { LoopAttrs } from '../cpu/scan.js';
 export { scanOp } from '../scan.js';
 
-export { eluOp, geluOp, geluTanhOp, logSigmoidOp, mishOp, reluOp, sigmoidOp, siluOp, softplusOp } from '../ops/activations.js';
+export {
+  eluOp,
+  geluOp,
+  geluTanhOp,
+  logSigmoidOp,
+  mishOp,
+  reluOp,
+  sigmoidOp,
+  siluOp,
+  softplusOp,
+} from '../ops/activations.js';
 export { addOp, divOp, maximumOp, minimumOp, modOp, mulOp, powOp, subOp } from '../ops/arithmetic.js';
 export { castOp } from '../ops/cast.js';
 export { conv1dInputGradOp, conv1dOp, conv1dWeightGradOp } from '../ops/conv.js';
 export { cumsumOp } from '../ops/cumsum.js';
 export { arangeOp, constantOp, fillOp } from '../ops/fill.js';
-export { absOp, ceilOp, cosOp, erfOp, erfinvOp, expOp, expm1Op, floorOp, isFiniteOp, isNaNOp, log1pOp, logOp, negOp, reciprocalOp, roundOp, rsqrtOp, signOp, sinOp, sqrtOp, squareOp, tanOp, tanhOp } from '../ops/functions.js';
-export { addAlongOp, gatherOp, oneHotOp, scatterAddOp, sliceAtOp, takeAlongOp, updateAtOp } from '../ops/indexing.js';
+export {
+  absOp,
+  ceilOp,
+  cosOp,
+  erfOp,
+  erfinvOp,
+  expOp,
+  expm1Op,
+  floorOp,
+  isFiniteOp,
+  isNaNOp,
+  log1pOp,
+  logOp,
+  negOp,
+  reciprocalOp,
+  roundOp,
+  rsqrtOp,
+  signOp,
+  sinOp,
+  sqrtOp,
+  squareOp,
+  tanOp,
+  tanhOp,
+} from '../ops/functions.js';
+export {
+  addAlongOp,
+  gatherOp,
+  oneHotOp,
+  scatterAddOp,
+  sliceAtOp,
+  takeAlongOp,
+  updateAtOp,
+} from '../ops/indexing.js';
 export { foldInOp, splitKeyOp } from '../ops/keys.js';
 export { andOp, eqOp, geOp, gtOp, leOp, ltOp, neOp, notOp, orOp, whereOp } from '../ops/logic.js';
 export { crossEntropyGradOp, crossEntropyOp } from '../ops/loss.js';
 export { matmulOp } from '../ops/matmul.js';
-export { gumbelOp, normalOp, permutationOp, randomIntOp, truncatedNormalOp, uniformOp } from '../ops/random.js';
+export {
+  gumbelOp,
+  normalOp,
+  permutationOp,
+  randomIntOp,
+  truncatedNormalOp,
+  uniformOp,
+} from '../ops/random.js';
 export { linearRecurrenceOp } from '../ops/recurrence.js';
 export { argMaxOp, argMinOp, maxOp, minOp, prodOp, sumOp } from '../ops/reduce.js';
 export { topKOp } from '../ops/select.js';
-export { aliasOp, broadcastOp, concatOp, copyOp, padOp, permuteOp, reshapeOp, sliceOp, stopOp, triangleOp, unsliceOp } from '../ops/shape.js';
+export {
+  aliasOp,
+  broadcastOp,
+  concatOp,
+  copyOp,
+  padOp,
+  permuteOp,
+  reshapeOp,
+  sliceOp,
+  stopOp,
+  triangleOp,
+  unsliceOp,
+} from '../ops/shape.js';
 export { logSoftmaxOp, logSumExpOp, softmaxGradOp, softmaxOp } from '../ops/softmax.js';

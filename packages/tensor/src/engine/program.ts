@@ -172,7 +172,9 @@ export function planProgram(
   for (const node of nodes) {
     if (node.isView) continue;
     const inputs = node.inputs.map((v): Arg =>
-      planning.strided(node.op) || isContiguous(v) ? argOf(v) : { slot: copyOf(v), layout: denseLayout(v.shape) },
+      planning.strided(node.op) || isContiguous(v)
+        ? argOf(v)
+        : { slot: copyOf(v), layout: denseLayout(v.shape) },
     );
     const outs = emit(node.op, node.attrs, inputs, node.outputs, node);
     node.outputs.forEach((v, i) => slotOf.set(v.storage, outs[i]));

@@ -5,5 +5,5 @@ export type Entry = readonly [op: Op, kernels: GpuKernels<unknown>];
 
 /** Pairs an op with kernels of its attributes. */
 export function entry<A>(op: Op<A>, kernels: GpuKernels<A>): Entry {
-  return [op, kernels as GpuKernels<unknown>];
+  return [op, kernels];
 }

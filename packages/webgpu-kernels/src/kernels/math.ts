@@ -34,8 +34,10 @@ const functions: { readonly [name: string]: string } = {
   m_exp: `fn m_exp(x: f32) -> f32 {
   let c = clamp(x, -104.0, 89.0);
   let k = round(c * 1.44269504);
-  let r = fma(k, -1.42860677e-6, fma(k, -0.693145751953125, c));
-  let y = m_scale(1.0 + fma(r * r, m_expTail(r), r), i32(k));
+  // Another name of k, so that no compiler adds the two parts of ln 2 first.
+  let i = i32(k);
+  let r = fma(f32(i), -1.42860677e-6, fma(k, -0.693145751953125, c));
+  let y = m_scale(1.0 + fma(r * r, m_expTail(r), r), i);
   return select(select(y, m_f32(0x7f800000u), x > 88.7228394), x, m_nan(x));
 }`,
   m_expm1: `fn m_expm1(x: f32) -> f32 {
@@ -79,8 +81,9 @@ const functions: { readonly [name: string]: string } = {
   return select(x * (q / (q + 2.0)), x, x > 20.0 || m_nan(x));
 }`,
   m_geluTanh: `fn m_geluTanh(x: f32) -> f32 {
-  return x * m_sigmoid(1.5957691216 * fma(0.044715 * x * x, x, x));
+  return select(x * m_sigmoid(1.5957691216 * fma(0.044715 * x * x, x, x)), -0.0, x < -200.0);
 }`,
+  m_silu: 'fn m_silu(x: f32) -> f32 { return select(x * m_sigmoid(x), -0.0, x < -200.0); }',
   // 1 − erf a for a ≥ 0.9; a² is split, so that e^−a² keeps its relative error.
   m_erfc: `fn m_erfc(x: f32) -> f32 {
   let a = min(x, 10.5);
@@ -111,7 +114,7 @@ const functions: { readonly [name: string]: string } = {
   let a = abs(u);
   if (a < 0.9 || m_nan(x)) { return 0.5 * x * (1.0 + m_erfSmall(u)); }
   let tail = 0.5 * m_erfc(a);
-  return x * select(1.0 - tail, tail, x < 0.0);
+  return select(x * select(1.0 - tail, tail, x < 0.0), -0.0, x < -200.0);
 }`,
   // erf⁻¹ x given q = (1 − x)(1 + x): x times a function of w = −log q; relative error below 6e-7 down to q = 1e-16.
   m_erfinvOf: `fn m_erfinvOf(x: f32, q: f32) -> f32 {
@@ -153,8 +156,10 @@ const functions: { readonly [name: string]: string } = {
   var k: i32;
   if (a < 8192.0) {
     let q = round(a * 0.636619772);
-    r = fma(q, -7.549789949e-8, fma(q, -4.837512969970703125e-4, fma(q, -1.5703125, a)));
     k = i32(q);
+    // Three names of q, so that no compiler adds the parts first.
+    r = fma(f32(k), -4.837512969970703125e-4, fma(q, -1.5703125, a));
+    r = fma(f32(u32(q)), -7.549789949e-8, r);
   } else {
     var bits = array<u32, 7>(0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u);
     let b = bitcast<u32>(a);

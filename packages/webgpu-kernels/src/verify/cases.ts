@@ -99,14 +99,23 @@ function elementwise(): VerifyCase[] {
     { op: ops.fillOp, run: (s) => t.full([33], 1.25, { device: s.floats([1]).device }) },
     { op: ops.fillOp, run: (s) => t.full([32, 8], 2, { device: s.floats([1]).device, dtype: 'i32' }) },
     { op: ops.arangeOp, run: (s) => t.arange(3, 200, 1, { device: s.floats([1]).device, dtype: 'i32' }) },
-    { op: ops.constantOp, run: (s) => constant(s) },
+    {
+      op: ops.constantOp,
+      run: (s) => planned((x) => x.add(t.tensor([1, 2, 3], { device: x.device })), s.floats([3])),
+    },
+    ...[
+      [64, 48],
+      [13, 9],
+    ].map((shape): VerifyCase => ({
+      op: ops.fusedOp,
+      run: (s) => planned((x) => x.mul(0.5).sigmoid().mul(x).add(1), s.floats(shape)),
+    })),
   ];
 }
 
-/** Given elements, recorded inside a plan. */
-function constant(s: Source): Tensor {
-  const x = s.floats([3]);
-  const run = t.compile((y: Tensor) => y.add(t.tensor([1, 2, 3], { device: x.device })));
+/** A function as a plan, in which constants and chains are kernels of their own. */
+function planned(f: Unary, x: Tensor): Tensor {
+  const run = t.compile(f);
   const y = run(x);
   run.dispose();
   return y;
@@ -118,7 +127,11 @@ function shapes(): VerifyCase[] {
     { op: ops.copyOp, run: (s) => t.contiguous(s.floats([3, 5, 7, 2]).transpose([2, 0, 3, 1])) },
     { op: ops.copyOp, run: (s) => t.contiguous(s.floats([64, 64]).slice(1, 3, 40)) },
     { op: ops.reshapeOp, run: (s) => t.reshape(s.floats([12, 10]).transpose(), [40, 3]) },
-    { op: ops.unsliceOp, run: (s) => t.grad((x: Tensor) => x.slice(1, 2, 7).square().sum(), s.floats([5, 9])) },
+    { op: ops.reshapeOp, run: (s) => t.reshape(s.floats([70, 130]).transpose(), [9100]) },
+    {
+      op: ops.unsliceOp,
+      run: (s) => t.grad((x: Tensor) => x.slice(1, 2, 7).square().sum(), s.floats([5, 9])),
+    },
     { op: ops.concatOp, run: (s) => t.concat([s.floats([3, 4]), s.floats([3, 1]), s.floats([3, 8])], 1) },
     { op: ops.concatOp, run: (s) => t.concat([s.floats([2, 64]), s.floats([1, 64])], 0) },
     { op: ops.padOp, run: (s) => t.pad(s.floats([5, 6]), 1, 2, 3, -1) },
@@ -146,7 +159,10 @@ function indexing(): VerifyCase[] {
     },
     { op: ops.oneHotOp, run: (s) => t.oneHot(s.integers([11], { high: 7 }), 7) },
     { op: ops.sliceAtOp, run: (s) => t.sliceAt(s.floats([4, 20, 3]), s.integers([4], { high: 15 }), 5, 1) },
-    { op: ops.updateAtOp, run: (s) => t.updateAt(s.floats([30, 3]), s.floats([4, 3]), s.given([7], 'i32').reshape([])) },
+    {
+      op: ops.updateAtOp,
+      run: (s) => t.updateAt(s.floats([30, 3]), s.floats([4, 3]), s.given([7], 'i32').reshape([])),
+    },
     { op: ops.topKOp, run: (s) => t.topK(s.floats([3, 50]), 5) },
     { op: ops.topKOp, run: (s) => t.topK(s.floats([2, 3000]), 3000) },
   ];
@@ -167,7 +183,11 @@ function randomness(): VerifyCase[] {
 }
 
 function products(): VerifyCase[] {
-  const mm = (a: readonly number[], b: readonly number[], f: (a: Tensor, b: Tensor) => Tensor = t.matmul): VerifyCase => ({
+  const mm = (
+    a: readonly number[],
+    b: readonly number[],
+    f: (a: Tensor, b: Tensor) => Tensor = t.matmul,
+  ): VerifyCase => ({
     op: ops.matmulOp,
     run: (s) => f(s.floats(a), s.floats(b)),
     tolerance: 5e-5,
@@ -185,15 +205,22 @@ function products(): VerifyCase[] {
     mm([4, 256], [256, 64]),
     mm([8, 4096], [4096, 8]),
     mm([6, 20, 8], [6, 8, 20], (a, b) => t.matmul(a.transpose([1, 0, 2]), b.slice(0, 0, 1))),
-    ...[1, 4, 8].flatMap((groups): VerifyCase[] => {
-      const run = (s: Source): [Tensor, Tensor] => [s.floats([2, 33, 8]), s.floats([4, 8 / groups, 16])];
+    ...[
+      [1, 16],
+      [4, 16],
+      [8, 16],
+      [8, 8],
+    ].flatMap(([groups, out]): VerifyCase[] => {
+      const run = (s: Source): [Tensor, Tensor] => [s.floats([2, 33, 8]), s.floats([4, 8 / groups, out])];
       const f = (x: Tensor, w: Tensor): Tensor => t.conv1d(x, w, { groups });
-      const gradient = (which: 0 | 1) => (s: Source): Tensor => {
-        const [x, w] = run(s);
-        return which === 0
-          ? t.grad((y: Tensor) => f(y, w).square().sum(), x)
-          : t.grad((v: Tensor) => f(x, v).square().sum(), w);
-      };
+      const gradient =
+        (which: 0 | 1) =>
+        (s: Source): Tensor => {
+          const [x, w] = run(s);
+          return which === 0
+            ? t.grad((y: Tensor) => f(y, w).square().sum(), x)
+            : t.grad((v: Tensor) => f(x, v).square().sum(), w);
+        };
       return [
         { op: ops.conv1dOp as Op, run: (s) => f(...run(s)), tolerance: 5e-5 },
         { op: ops.conv1dInputGradOp as Op, run: gradient(0), tolerance: 2e-4 },
@@ -217,12 +244,15 @@ function reductions(): VerifyCase[] {
     { op, run: (s) => f(s.floats([3, 777])) },
     { op, run: (s) => f(s.floats([1, 70_000])), tolerance: 1e-4 },
   ];
-  const targets = (s: Source): [Tensor, Tensor] => [s.floats([21, 65]), s.integers([21], { high: 65 })];
+  const targets = (s: Source, V = 65): [Tensor, Tensor] => [s.floats([21, V]), s.integers([21], { high: V })];
   return [
     ...both(ops.sumOp, t.sum),
     ...both(ops.maxOp, t.max),
     ...both(ops.minOp, t.min),
-    ...both(ops.prodOp, (x, axes) => t.prod(x.mul(0.01).add(1), axes)).map((c) => ({ ...c, tolerance: 1e-3 })),
+    ...both(ops.prodOp, (x, axes) => t.prod(x.mul(0.01).add(1), axes)).map((c) => ({
+      ...c,
+      tolerance: 1e-3,
+    })),
     ...rows(ops.argMaxOp, (x) => t.argMax(x)),
     ...rows(ops.argMinOp, (x) => t.argMin(x)),
     ...rows(ops.softmaxOp, (x) => t.softmax(x)),
@@ -230,14 +260,18 @@ function reductions(): VerifyCase[] {
     ...rows(ops.logSumExpOp, (x) => t.logSumExp(x)),
     ...rows(ops.softmaxGradOp, (x) => t.grad((y: Tensor) => t.softmax(y).square().sum(), x)),
     { op: ops.crossEntropyOp, run: (s) => t.crossEntropy(...targets(s)) },
-    { op: ops.crossEntropyOp, run: (s) => t.crossEntropy(...targets(s), { labelSmoothing: 0.1, reduction: 'none' }) },
+    { op: ops.crossEntropyOp, run: (s) => t.crossEntropy(...targets(s, 64)) },
     {
+      op: ops.crossEntropyOp,
+      run: (s) => t.crossEntropy(...targets(s), { labelSmoothing: 0.1, reduction: 'none' }),
+    },
+    ...[64, 65].map((V): VerifyCase => ({
       op: ops.crossEntropyGradOp,
       run(s) {
-        const [logits, y] = targets(s);
+        const [logits, y] = targets(s, V);
         return t.grad((x: Tensor) => t.crossEntropy(x, y), logits);
       },
-    },
+    })),
   ];
 }
 
@@ -256,7 +290,8 @@ function scans(): VerifyCase[] {
       },
       {
         op: ops.linearRecurrenceOp,
-        run: (s) => t.linearRecurrence(s.floats(shape, { low: 0.5, high: 0.99 }), s.floats(shape), { axis: 1 }),
+        run: (s) =>
+          t.linearRecurrence(s.floats(shape, { low: 0.5, high: 0.99 }), s.floats(shape), { axis: 1 }),
         tolerance: 1e-4,
       },
     ])

@@ -24,14 +24,18 @@ export function sourceOn(device: Device): Source {
     Array.from({ length: shape.reduce((a, b) => a * b, 1) }, f);
   return {
     floats: (shape, { low = -2, high = 2 } = {}) =>
-      tensor(Float32Array.from(many(shape, () => low + (high - low) * next())), { device }).reshape([...shape]),
+      tensor(Float32Array.from(many(shape, () => low + (high - low) * next())), { device }).reshape([
+        ...shape,
+      ]),
     integers(shape, { low = 0, high, dtype = 'i32' }) {
       const values = many(shape, () => low + Math.floor((high - low) * next()));
       const data = dtype === 'i32' ? Int32Array.from(values) : Uint32Array.from(values);
       return tensor(data, { device, dtype }).reshape([...shape]);
     },
     flags: (shape) =>
-      tensor(Uint8Array.from(many(shape, () => Number(next() < 0.5))), { device, dtype: 'bool' }).reshape([...shape]),
+      tensor(Uint8Array.from(many(shape, () => Number(next() < 0.5))), { device, dtype: 'bool' }).reshape([
+        ...shape,
+      ]),
     given(values, dtype = 'f32') {
       const data =
         dtype === 'i32'

@@ -39,6 +39,9 @@ const caseOf = (op: Op): { op: Op; run: (s: { floats(shape: number[]): Tensor })
   run: (s) => apply1(op, [s.floats([100])], null),
 });
 
+const reached = new Set<string>();
+let all: string[] = [];
+
 describe('verify', () => {
   test('demotes a kernel that is wrong; the next one takes its place', async () => {
     const device = await freshDevice();
@@ -62,7 +65,10 @@ describe('verify', () => {
     expect(report.verdicts[0].demoted).toBe(true);
     const x = (await import('@seq/tensor')).tensor(Float32Array.of(1, 2), { device });
     expect(await apply1(composite, [x], null).data()).toEqual(Float32Array.of(3, 6));
-    const primitive = await verify(device, { cases: [caseOf(triple([variant('fast', '3.001')]))], only: true });
+    const primitive = await verify(device, {
+      cases: [caseOf(triple([variant('fast', '3.001')]))],
+      only: true,
+    });
     expect(primitive.verdicts[0].demoted).toBe(false);
     expect(String(primitive)).toMatch(/nothing can replace it/);
     device.dispose();
@@ -76,13 +82,20 @@ describe('verify', () => {
   test.each([
     ['this adapter', testDevice],
     ['a device at the floor', floorTestDevice],
+    ['this adapter with the kernels meant for GPUs', () => freshDevice({ assumeGpu: true })],
   ])(
     'every kernel is right on %s',
     async (_, open) => {
       const report = await verify(await open());
       expect(report.verdicts.filter((v) => v.fault !== null)).toEqual([]);
+      for (const v of report.verdicts) if (v.cases > 0) reached.add(`${v.op}/${v.variant}`);
       expect(report.verdicts.length).toBeGreaterThan(90);
+      all = report.verdicts.map((v) => `${v.op}/${v.variant}`);
     },
     120_000,
   );
+
+  test('no kernel escapes: every variant runs on one of these devices', () => {
+    expect(all.filter((name) => !reached.has(name))).toEqual([]);
+  });
 });

@@ -72,7 +72,13 @@ function loaded(t: Element, x: string): string {
 }
 
 function storable(t: Element, v: string): string {
-  return t === 'bool' ? `select(0u, 1u, ${v})` : t === 'f16' ? `f16(${v})` : t === 'f16x4' ? `vec4<f16>(${v})` : v;
+  return t === 'bool'
+    ? `select(0u, 1u, ${v})`
+    : t === 'f16'
+      ? `f16(${v})`
+      : t === 'f16x4'
+        ? `vec4<f16>(${v})`
+        : v;
 }
 
 const builtins: readonly (readonly [name: string, type: string, builtin: string])[] = [
@@ -91,7 +97,17 @@ const builtins: readonly (readonly [name: string, type: string, builtin: string]
  * An input that shares the memory of an output has no binding of its own: its accessor reads the output's.
  */
 export function shader(spec: ShaderSpec): GpuShader {
-  const { name, operands, params = {}, workgroup, declare = '', main, reports = false, enable = [], alias = [] } = spec;
+  const {
+    name,
+    operands,
+    params = {},
+    workgroup,
+    declare = '',
+    main,
+    reports = false,
+    enable = [],
+    alias = [],
+  } = spec;
   const inputs = alias.length;
   const size = typeof workgroup === 'number' ? ([workgroup, 1, 1] as const) : workgroup;
   const invocations = size[0] * size[1] * size[2];
@@ -122,7 +138,9 @@ export function shader(spec: ShaderSpec): GpuShader {
   }
   for (const o of operands) {
     const h = home(o);
-    const at = o.type.endsWith('x4') ? `b_${h.name}[(p.o_${h.name} >> 2u) + i]` : `b_${h.name}[p.o_${h.name} + i]`;
+    const at = o.type.endsWith('x4')
+      ? `b_${h.name}[(p.o_${h.name} >> 2u) + i]`
+      : `b_${h.name}[p.o_${h.name} + i]`;
     const bits = stored[h.type] === stored[o.type] ? at : `bitcast<${stored[o.type]}>(${at})`;
     lines.push(`fn ${o.name}(i: u32) -> ${valueType(o.type)} { return ${loaded(o.type, bits)}; }`);
     if (o.access === 'write') {
@@ -137,10 +155,7 @@ export function shader(spec: ShaderSpec): GpuShader {
     main;
   const used = builtins.filter(([b]) => new RegExp(`\\b${b}\\b`).test(body));
   const args = used.map(([b, type, builtin]) => `@builtin(${builtin}) ${b}: ${type}`);
-  lines.push(
-    `@compute @workgroup_size(${size.join(', ')})`,
-    `fn main(${args.join(', ')}) {\n${body}\n}`,
-  );
+  lines.push(`@compute @workgroup_size(${size.join(', ')})`, `fn main(${args.join(', ')}) {\n${body}\n}`);
   return {
     name,
     code: lines.join('\n'),

@@ -2,6 +2,7 @@ import type { DType, GpuCall, GpuPass, GpuShader, Op } from '@seq/tensor/engine'
 import { sizeOf } from '@seq/tensor/engine';
 import type { Element, Operand } from '../../wgsl/shader.js';
 import { grid, reads, shader, writes } from '../../wgsl/shader.js';
+import { wordOf } from '../creation.js';
 import { mathOf } from '../math.js';
 import { expressions } from './expressions.js';
 import type { Access, Placed } from './layout.js';
@@ -15,6 +16,8 @@ export interface Step {
   readonly op: Op;
   readonly args: readonly number[];
   readonly dtype: DType;
+  /** A number in place of an op: it becomes a parameter of the shader. */
+  readonly constant?: number | null;
 }
 
 /** A chain of element-by-element ops over inputs that broadcast to the shape of the outputs. */
@@ -38,8 +41,22 @@ const WORKGROUP = 64;
 /** Elements, or fours of elements, of one invocation. */
 const EACH = 4;
 
-const wgslType: { readonly [D in DType]: string } = { f32: 'f32', f64: 'f32', f16: 'f32', i32: 'i32', u32: 'u32', bool: 'bool' };
-const vectorType: { readonly [D in DType]: Element } = { f32: 'f32x4', f64: 'f32x4', f16: 'f16x4', i32: 'i32x4', u32: 'u32x4', bool: 'u32x4' };
+const wgslType: { readonly [D in DType]: string } = {
+  f32: 'f32',
+  f64: 'f32',
+  f16: 'f32',
+  i32: 'i32',
+  u32: 'u32',
+  bool: 'bool',
+};
+const vectorType: { readonly [D in DType]: Element } = {
+  f32: 'f32x4',
+  f64: 'f32x4',
+  f16: 'f16x4',
+  i32: 'i32x4',
+  u32: 'u32x4',
+  bool: 'u32x4',
+};
 const elementType = (d: DType): Element => (d === 'f64' ? 'f32' : d);
 
 interface Reader extends Placed {
@@ -62,23 +79,28 @@ export function chainPass(chain: Chain): GpuPass | undefined {
   const inner = sizes.at(-1) ?? 1;
   const shared = (o: Placed): boolean => (alias[o.operand] ?? -1) !== -1;
   const read = (o: Placed, k: number, fours: boolean): Reader => {
-    const aligned = !fours || shared(o) || (o.base ?? 0) % 4 === 0 ? (fours && !shared(o) ? o.view.aligned : 4) : 1;
+    const aligned =
+      !fours || shared(o) || (o.base ?? 0) % 4 === 0 ? (fours && !shared(o) ? o.view.aligned : 4) : 1;
     const access = accessOf(nest, nest.strides[k], aligned);
-    return { ...o, strides: nest.strides[k], access: fours || access === 'linear' || access === 'scalar' ? access : 'any' };
+    return {
+      ...o,
+      strides: nest.strides[k],
+      access: fours || access === 'linear' || access === 'scalar' ? access : 'any',
+    };
   };
   // Four elements at a time need whole fours in every row, of all that is written.
   const whole = (r: Reader): boolean => r.access === 'linear' || r.access === 'rows';
-  const vector =
-    chain.single !== true && inner % 4 === 0 && outputs.every((o, k) => whole(read(o, k, true)));
+  const vector = chain.single !== true && inner % 4 === 0 && outputs.every((o, k) => whole(read(o, k, true)));
   const readers = all.map((o, k) => read(o, k, vector));
-  const strided = (r: Reader): boolean => (r.access !== 'linear' && r.access !== 'scalar') || (r.base ?? 0) !== 0;
+  const strided = (r: Reader): boolean =>
+    (r.access !== 'linear' && r.access !== 'scalar') || (r.base ?? 0) !== 0;
   const key = [
     chain.name,
     vector,
     sizes.length,
     readers.map((r) => `${r.operand}${r.view.dtype}${r.access}${strided(r)}`),
     outputs.map((o) => o.value),
-    chain.steps.map((s) => `${s.op.name}${s.args}${s.dtype}`),
+    chain.steps.map((s) => `${isConstant(s) ? '' : s.op.name}${s.args.join()}${s.dtype}`),
     alias,
   ].join(';');
   let made = shaders.get(key);
@@ -93,6 +115,7 @@ export function chainPass(chain: Chain): GpuPass | undefined {
     r.strides.forEach((s, i) => params.push(i === sizes.length - 1 ? s * (per / unit) : s / unit));
     if (vector && r.access === 'any') params.push(r.strides[sizes.length - 1] ?? 1);
   }
+  for (const s of chain.steps) if (isConstant(s)) params.push(wordOf(s.constant, s.dtype));
   return { shader: made, params: params.map((v) => v >>> 0), workgroups: grid(n / per, WORKGROUP * EACH) };
 }
 
@@ -109,6 +132,8 @@ export function opPass(op: Op, call: GpuCall<unknown>, single: boolean = false):
     single,
   });
 }
+
+const isConstant = (s: Step): s is Step & { readonly constant: number } => typeof s.constant === 'number';
 
 const shaders = new Map<string, GpuShader>();
 
@@ -142,6 +167,11 @@ function build(
   const body = steps.map((s, i) => {
     const id = inputs.length + i;
     values.push(`v${id}`);
+    if (isConstant(s)) {
+      params[`k${i}`] = 'u32';
+      const word = s.dtype === 'bool' ? `p.k${i} != 0u` : `bitcast<${wgslType[s.dtype]}>(p.k${i})`;
+      return `  let v${id} = ${word};`;
+    }
     const text = expressions.get(s.op)!(
       s.args.map((a) => values[a]),
       s.args.map((a) => types[a]),
@@ -199,7 +229,8 @@ function build(
   lanes.forEach((l) => lines.push(`let r${l} = lane(${inputs.map((_, i) => argument(i, l)).join(', ')});`));
   outputs.forEach((o, k) => {
     const part = (l: string): string => (many ? `r${l}.r${k}` : `r${l}`);
-    const stored = (l: string): string => (o.view.dtype === 'bool' && vector ? `select(0u, 1u, ${part(l)})` : part(l));
+    const stored = (l: string): string =>
+      o.view.dtype === 'bool' && vector ? `select(0u, 1u, ${part(l)})` : part(l);
     const type = o.view.dtype === 'bool' ? 'u32' : wgslType[o.view.dtype];
     const value = vector ? `vec4<${type}>(${lanes.map(stored).join(', ')})` : part('');
     lines.push(`set_y${k}(i_y${k}, ${value});`);

@@ -5,7 +5,14 @@ import * as ops from '@seq/tensor/engine';
 export type Expression = (args: readonly string[], types: readonly DType[], to: DType) => string;
 
 type Kind = 'f' | 'i' | 'u' | 'b';
-const kindOf: { readonly [D in DType]: Kind } = { f32: 'f', f64: 'f', f16: 'f', i32: 'i', u32: 'u', bool: 'b' };
+const kindOf: { readonly [D in DType]: Kind } = {
+  f32: 'f',
+  f64: 'f',
+  f16: 'f',
+  i32: 'i',
+  u32: 'u',
+  bool: 'b',
+};
 
 /** A text with `a`, `b`, `c` in place of the operands. */
 const fill = (text: string, args: readonly string[]): string =>
@@ -28,7 +35,11 @@ const by =
 
 /** A comparison that is false when either is NaN; bools compare as 0 and 1. */
 const compare = (sign: string): Expression =>
-  by({ n: `a ${sign} b`, f: `m_ordered(a, b) && a ${sign} b`, b: `select(0u, 1u, a) ${sign} select(0u, 1u, b)` });
+  by({
+    n: `a ${sign} b`,
+    f: `m_ordered(a, b) && a ${sign} b`,
+    b: `select(0u, 1u, a) ${sign} select(0u, 1u, b)`,
+  });
 
 const zeros: { readonly [K in Kind]: string } = { f: '0.0', i: '0', u: '0u', b: 'false' };
 
@@ -71,7 +82,7 @@ export const expressions: ReadonlyMap<Op, Expression> = /* @__PURE__ */ new Map<
   [ops.reluOp, by({ f: 'm_max(a, 0.0)', i: 'max(a, 0)', u: 'a' })],
   [ops.softplusOp, all('m_softplus(a)')],
   [ops.logSigmoidOp, all('-m_softplus(-a)')],
-  [ops.siluOp, all('a * m_sigmoid(a)')],
+  [ops.siluOp, all('m_silu(a)')],
   [ops.geluOp, all('m_gelu(a)')],
   [ops.geluTanhOp, all('m_geluTanh(a)')],
   [ops.eluOp, all('select(m_expm1(a), a, a > 0.0)')],

@@ -26,12 +26,7 @@ export function collapse(
     const d = shape[i];
     if (d === 1 && i !== keep) continue;
     const last = sizes.length - 1;
-    if (
-      last >= 0 &&
-      i !== keep &&
-      !kept &&
-      strides.every((s, k) => s[i] === merged[k][last] * sizes[last])
-    ) {
+    if (last >= 0 && i !== keep && !kept && strides.every((s, k) => s[i] === merged[k][last] * sizes[last])) {
       sizes[last] *= d;
       continue;
     }
@@ -43,7 +38,10 @@ export function collapse(
 }
 
 /** Strides of a view as seen from a shape that it broadcasts to. */
-export function broadcastStrides(view: { shape: readonly number[]; strides: readonly number[] }, shape: readonly number[]): number[] {
+export function broadcastStrides(
+  view: { shape: readonly number[]; strides: readonly number[] },
+  shape: readonly number[],
+): number[] {
   const lead = shape.length - view.shape.length;
   return shape.map((d, i) =>
     i < lead || (view.shape[i - lead] === 1 && d !== 1) ? 0 : view.strides[i - lead],
@@ -60,7 +58,8 @@ export type Access = 'linear' | 'scalar' | 'rows' | 'repeat' | 'any';
 /** The access of one operand of a nest; `aligned` as in `GpuView`. */
 export function accessOf(nest: Nest, strides: readonly number[], aligned: number): Access {
   const dense = stridesOf(nest.sizes);
-  if (strides.every((s, i) => s === dense[i])) return aligned % 4 === 0 || nest.sizes.length === 0 ? 'linear' : 'any';
+  if (strides.every((s, i) => s === dense[i]))
+    return aligned % 4 === 0 || nest.sizes.length === 0 ? 'linear' : 'any';
   if (strides.every((s) => s === 0)) return 'scalar';
   const inner = strides[strides.length - 1];
   if (inner === 0) return 'repeat';

@@ -69,7 +69,10 @@ export function operandsOf(f: Form, y: number): Operand[] {
 export function paramsOf(f: Form): { [name: string]: 'u32' | 'i32' | 'f32' } {
   const names = 'M N K am ak bn bk row column chunk slices down across total size'.split(' ');
   const batch = upTo(f.rank).flatMap((i) => [`d${i}`, `a${i}`, `b${i}`]);
-  return { ...Object.fromEntries([...names, ...batch].map((n) => [n, 'u32' as const])), ...f.epilogue?.params };
+  return {
+    ...Object.fromEntries([...names, ...batch].map((n) => [n, 'u32' as const])),
+    ...f.epilogue?.params,
+  };
 }
 
 /** Values of `paramsOf`. */
@@ -95,7 +98,9 @@ export function declareOf(f: Form): string {
   const walk = (side: 'a' | 'b'): string =>
     upTo(f.rank)
       .reverse()
-      .map((i) => (i === 0 ? `at += rest * p.${side}0;` : `at += (rest % p.d${i}) * p.${side}${i}; rest /= p.d${i};`))
+      .map((i) =>
+        i === 0 ? `at += rest * p.${side}0;` : `at += (rest % p.d${i}) * p.${side}${i}; rest /= p.d${i};`,
+      )
       .join(' ');
   const at = (side: 'a' | 'b'): string =>
     `fn batch_${side}(i: u32) -> u32 { var at = p.o_${side}; ${f.rank > 0 ? `var rest = i; ${walk(side)}` : ''} return at; }`;
@@ -103,13 +108,13 @@ export function declareOf(f: Form): string {
 }
 
 /**
- * Opens `main`: row0 and column0 of the workgroup's tile, product `batch`, the part [k0, k1) of K, and where the
+ * Opens `main`: top and left of the workgroup's tile, product `batch`, the part [k0, k1) of K, and where the
  * product begins in a, b and y.
  */
 export function openText(rows: number, columns: number): string {
   return `if (group >= p.total) { return; }
-let row0 = (group / p.across % p.down) * ${rows}u;
-let column0 = (group % p.across) * ${columns}u;
+let top = (group / p.across % p.down) * ${rows}u;
+let left = (group % p.across) * ${columns}u;
 let part = group / (p.across * p.down);
 let slice = part % p.slices;
 let batch = part / p.slices;

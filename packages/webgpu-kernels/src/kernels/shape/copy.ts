@@ -22,7 +22,12 @@ export interface Region {
  *
  * @param alias  as in `GpuCall`
  */
-export function copyPass(from: Region, to: Region, alias?: readonly number[], single?: boolean): GpuPass | undefined {
+export function copyPass(
+  from: Region,
+  to: Region,
+  alias?: readonly number[],
+  single?: boolean,
+): GpuPass | undefined {
   return chainPass({
     name: 'copy',
     inputs: [{ ...from, view: asWords(from.view) }],
@@ -44,7 +49,15 @@ const ROWS = 8;
 const tileShader = memo((key) => {
   const [type, rank, from, to] = key.split(' ');
   const outer = Number(rank);
-  const params: { [name: string]: 'u32' } = { a: 'u32', b: 'u32', ta: 'u32', tb: 'u32', tiles: 'u32', sb: 'u32', oa: 'u32' };
+  const params: { [name: string]: 'u32' } = {
+    a: 'u32',
+    b: 'u32',
+    ta: 'u32',
+    tb: 'u32',
+    tiles: 'u32',
+    sb: 'u32',
+    oa: 'u32',
+  };
   for (let i = 0; i < outer; i++) {
     if (i > 0) params[`d${i}`] = 'u32';
     params[`sx${i}`] = 'u32';
@@ -61,7 +74,10 @@ const tileShader = memo((key) => {
   const element = type === 'f16' ? 'f32' : 'u32';
   return shader({
     name: 'copy/transpose',
-    operands: [reads('x', type as 'f16' | 'u32', Number(from)), writes('y', type as 'f16' | 'u32', Number(to))],
+    operands: [
+      reads('x', type as 'f16' | 'u32', Number(from)),
+      writes('y', type as 'f16' | 'u32', Number(to)),
+    ],
     params,
     workgroup: [TILE, ROWS, 1],
     declare: `var<workgroup> tile: array<array<${element}, ${TILE + 1}>, ${TILE}>;`,
@@ -94,7 +110,8 @@ export function transposePass(x: GpuView, from: number, y: GpuView, to: number):
   const [ys, xs] = nest.strides as [number[], number[]];
   const last = nest.sizes.length - 1;
   const axis = xs.indexOf(1);
-  if (last < 1 || axis === -1 || axis === last || nest.sizes[axis] < 16 || nest.sizes[last] < 16) return undefined;
+  if (last < 1 || axis === -1 || axis === last || nest.sizes[axis] < 16 || nest.sizes[last] < 16)
+    return undefined;
   const [A, B] = [nest.sizes[axis], nest.sizes[last]];
   const outer = nest.sizes.map((_, i) => i).filter((i) => i !== axis && i !== last);
   const [ta, tb] = [Math.ceil(A / TILE), Math.ceil(B / TILE)];

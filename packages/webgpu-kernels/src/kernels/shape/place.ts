@@ -71,9 +71,16 @@ export function placePass(
   const nest = collapse(y.shape, [stridesOf(y.shape), xs], axis);
   const strides = nest.strides[1];
   // The kept axis comes behind the groups that the axes before it were merged into.
-  const kept = collapse(y.shape.slice(0, axis), [stridesOf(y.shape).slice(0, axis), xs.slice(0, axis)]).sizes.length;
+  const kept = collapse(y.shape.slice(0, axis), [stridesOf(y.shape).slice(0, axis), xs.slice(0, axis)]).sizes
+    .length;
   const unit = Math.abs(step) === 1 || count <= 1;
-  const params = [n, empty ? 0 : first, empty ? 0 : count, base, x.dtype === 'f16' ? value : wordOf(value, x.dtype)];
+  const params = [
+    n,
+    empty ? 0 : first,
+    empty ? 0 : count,
+    base,
+    x.dtype === 'f16' ? value : wordOf(value, x.dtype),
+  ];
   if (!unit) params.push(Math.abs(step));
   nest.sizes.forEach((d, i) => {
     if (i > 0) params.push(d);

@@ -1,0 +1,175 @@
+import type { GpuPass, GpuShader } from '@seq/tensor/engine';
+import { grid, memo, shader } from '../../wgsl/index.js';
+import type { Problem } from './problem.js';
+import type { Cut, Form } from './text.js';
+import {
+  declareOf,
+  each,
+  formKey,
+  openText,
+  operandsOf,
+  paramsOf,
+  storeText,
+  upTo,
+  valuesOf,
+  workgroupsOf,
+} from './text.js';
+
+/** Register blocks straight from storage: no workgroup memory, no barriers. */
+export interface Direct {
+  /** Rows and columns of an invocation. */
+  readonly rows: number;
+  readonly columns: number;
+  /** Invocations side by side in a workgroup; all have the same rows. */
+  readonly lanes: number;
+  /**
+   * The lanes are one subgroup of four: each reads a quarter of a's block and hears the rest from the others.
+   * Needs 4 rows for each lane, or 16 where a is read four rows at once.
+   */
+  readonly shared: boolean;
+}
+
+/** The tile of a workgroup. */
+export const directTile = (d: Direct): { rows: number; columns: number } => ({
+  rows: d.rows,
+  columns: d.columns * d.lanes,
+});
+
+const xyzw = 'xyzw';
+
+/** Text that reads a's block at k (and the three behind it when a step is 4), and how its elements are called. */
+function readA(
+  d: Direct,
+  f: Form,
+  step: number,
+): { before: string; load: string; at: (i: number, q: number) => string } {
+  const { rows, shared } = d;
+  const groups = Math.ceil(rows / 4);
+  const rowAt = (i: string): string => `a_at + min(top + ${i}, p.M - 1u) * p.am`;
+  if (f.a === 'free4') {
+    // Four rows at once: vector g holds rows 4 g … 4 g + 3 at one k.
+    const last = (i: string): string => `a_at + min(top + ${i}, p.M - 4u)`;
+    const from = shared ? last('4u * sgid') : '';
+    const vectors = shared ? 1 : groups;
+    return {
+      before: shared ? `let r0 = ${from};` : each(groups, (g) => `let r${g} = ${last(`${4 * g}u`)};`),
+      load: upTo(step)
+        .map((q) => each(vectors, (g) => `let a${g}_${q} = b_a[(r${g} + (k + ${q}u) * p.ak) >> 2u];`))
+        .join('\n'),
+      at: (i, q) =>
+        shared ? `subgroupBroadcast(a0_${q}.${xyzw[i & 3]}, ${i >> 2}u)` : `a${i >> 2}_${q}.${xyzw[i & 3]}`,
+    };
+  }
+  const vectors = shared ? groups : rows;
+  const row = (i: number): string => (shared ? `${4 * i}u + sgid` : `${i}u`);
+  const said = (i: number, text: (g: number) => string): string =>
+    shared ? `subgroupBroadcast(${text(i >> 2)}, ${i & 3}u)` : text(i);
+  if (f.a === 'k4') {
+    return {
+      before: each(vectors, (i) => `let r${i} = (${rowAt(row(i))}) >> 2u;`),
+      load: each(vectors, (i) => `let a${i} = b_a[r${i} + (k >> 2u)];`),
+      at: (i, q) => said(i, (g) => `a${g}.${xyzw[q]}`),
+    };
+  }
+  return {
+    before: each(vectors, (i) => `let r${i} = ${rowAt(row(i))};`),
+    load: upTo(step)
+      .map((q) => each(vectors, (i) => `let a${i}_${q} = b_a[r${i} + (k + ${q}u) * p.ak];`))
+      .join('\n'),
+    at: (i, q) => said(i, (g) => `a${g}_${q}`),
+  };
+}
+
+/** Text that reads b's block at k + q and adds the products; columns stand side by side across the lanes. */
+function useB(
+  d: Direct,
+  f: Form,
+  step: number,
+): { before: string; load: string; add: (q: number, a: (i: number) => string) => string } {
+  const vectors = f.b === 'free4' ? d.columns / 4 : d.columns;
+  const sum = (j: number, i: number): string => `c${i}_${j}`;
+  const products = (j: number, i: number, s: string, b: string): string => `${sum(j, i)} += ${s} * ${b};`;
+  const column = (j: number): string =>
+    f.b === 'free4' ? `min(column${j}, p.N - 4u)` : `min(column${j}, p.N - 1u) * p.bn`;
+  const rows = (a: (i: number) => string, b: (j: number) => string): string =>
+    each(
+      d.rows,
+      (i) =>
+        `{ let s = ${a(i)}; ${upTo(vectors)
+          .map((j) => products(j, i, 's', b(j)))
+          .join(' ')} }`,
+    );
+  if (f.b === 'k4') {
+    return {
+      before: each(vectors, (j) => `let q${j} = (b_at + ${column(j)}) >> 2u;`),
+      load: each(vectors, (j) => `let b${j} = b_b[q${j} + (k >> 2u)];`),
+      add: (q, a) => rows(a, (j) => `b${j}.${xyzw[q]}`),
+    };
+  }
+  const place = (j: number, q: number): string =>
+    f.b === 'free4' ? `b_b[(q${j} + kb${q}) >> 2u]` : `b_b[q${j} + kb${q}]`;
+  return {
+    before: each(vectors, (j) => `let q${j} = b_at + ${column(j)};`),
+    load: each(step, (q) => `let kb${q} = (k + ${q}u) * p.bk;`),
+    add: (q, a) =>
+      `${each(vectors, (j) => `let b${j}_${q} = ${place(j, q)};`)}\n${rows(a, (j) => `b${j}_${q}`)}`,
+  };
+}
+
+function text(d: Direct, f: Form): string {
+  const wide = f.b === 'free4';
+  const vectors = wide ? d.columns / 4 : d.columns;
+  const step = f.a === 'k4' || f.b === 'k4' ? 4 : 1;
+  const a = readA(d, f, step);
+  const b = useB(d, f, step);
+  const store = (i: number, j: number): string => {
+    const row = `top + ${i}u`;
+    if (!wide || f.store4) return storeText(f, `c${i}_${j}`, row, `column${j}`);
+    return upTo(4)
+      .map((c) => storeText(f, `c${i}_${j}.${xyzw[c]}`, row, `column${j} + ${c}u`))
+      .join(' ');
+  };
+  return `${openText(d.rows, d.columns * d.lanes)}
+${each(vectors, (j) => `let column${j} = left + (${j * d.lanes}u + lid.x)${wide ? ' * 4u' : ''};`)}
+${a.before}
+${b.before}
+${each(d.rows, (i) =>
+  upTo(vectors)
+    .map((j) => `var c${i}_${j} = ${wide ? 'vec4<f32>()' : '0f'};`)
+    .join(' '),
+)}
+for (var k = k0; k < k1; k += ${step}u) {
+${a.load}
+${b.load}
+${each(step, (q) => `{\n${b.add(q, (i) => a.at(i, q))}\n}`)}
+}
+${each(d.rows, (i) => `if (top + ${i}u < p.M) {\n${each(vectors, (j) => `if (column${j} < p.N) { ${store(i, j)} }`)}\n}`)}`;
+}
+
+interface Made {
+  readonly d: Direct;
+  readonly f: Form;
+  readonly y: number;
+}
+
+let making: Made | null = null;
+
+const shaders = memo((): GpuShader => {
+  const { d, f, y } = making!;
+  return shader({
+    name: 'matmul/direct',
+    operands: operandsOf(f, y),
+    params: paramsOf(f),
+    workgroup: d.lanes,
+    ...(d.shared ? { enable: ['subgroups'] as const } : {}),
+    declare: declareOf(f),
+    main: text(d, f),
+  });
+});
+
+/** One invocation computes `rows` × `columns` elements, a workgroup `lanes` such blocks side by side. */
+export function directPass(p: Problem, cut: Cut, f: Form, y: number, d: Direct): GpuPass {
+  making = { d, f, y };
+  const s = shaders(`${d.rows} ${d.columns} ${d.lanes} ${d.shared} ${y} ${formKey(f)}`);
+  return { shader: s, params: valuesOf(p, cut, f.epilogue), workgroups: grid(workgroupsOf(p, cut)) };
+}

@@ -1,0 +1,133 @@
+import type { GpuCall, GpuLimits, GpuPass, GpuPlan } from '@seq/tensor/engine';
+import type { Direct } from './direct.js';
+import { directPass, directTile } from './direct.js';
+import type { Problem } from './problem.js';
+import { accessOf, problemOf, storesFours, swap } from './problem.js';
+import { skinnyColumns, skinnyForm, skinnyPass } from './skinny.js';
+import { sumPass } from './sum.js';
+import type { Cut, Epilogue, Form } from './text.js';
+import { workgroupsOf } from './text.js';
+import type { Tile } from './tile.js';
+import { depth, tilePass, tiles } from './tile.js';
+
+/** A kernel design: how it cuts the work, and its pass. */
+interface Design {
+  readonly rows: number;
+  readonly columns: number;
+  pass(p: Problem, cut: Cut, f: Form, y: number): GpuPass;
+}
+
+/** Workgroups that keep a GPU busy; fewer are cut along K as far as parts stay long. */
+const busy = 64;
+const leastPart = 256;
+
+function formOf(p: Problem, epilogue?: Epilogue): Form {
+  const a = accessOf(p.a, p.M, p.K);
+  const b = accessOf(p.b, p.N, p.K);
+  const rank = p.batch.length;
+  return { a, b, store4: storesFours(p) && b === 'free4', rank, swapped: p.swapped, epilogue };
+}
+
+/** Dispatches of a design; sums over parts of K follow in a second pass. */
+function planOf(
+  call: GpuCall<unknown>,
+  p: Problem,
+  f: Form,
+  d: Design,
+  { split, epilogue }: { split: boolean; epilogue?: Epilogue | undefined },
+): GpuPlan {
+  const y = call.inputs.length;
+  const { rows, columns } = d;
+  const groups = workgroupsOf(p, { rows, columns, slices: 1, chunk: 0 });
+  const wanted = Math.min(Math.ceil((2 * busy) / groups), Math.floor(p.K / leastPart));
+  if (!split || groups >= busy || wanted < 2) {
+    return { passes: [d.pass(p, { rows, columns, slices: 1, chunk: p.K }, f, y)] };
+  }
+  const chunk = Math.ceil(p.K / wanted / depth) * depth;
+  const slices = Math.ceil(p.K / chunk);
+  const size = p.M * p.N;
+  const n = p.products * size;
+  const part = { ...f, epilogue: undefined };
+  const to = y + call.outputs.length;
+  const sum = { n, slices, size, columns: p.swapped ? p.M : p.N };
+  return {
+    passes: [d.pass(p, { rows, columns, slices, chunk }, part, to), sumPass(sum, to, y, epilogue)],
+    scratch: [4 * slices * n],
+  };
+}
+
+const empty = (p: Problem): boolean => p.M * p.N * p.products === 0;
+
+/** The tile with the least padded work, counting that small tiles read more and few workgroups leave a GPU idle. */
+function bestTile(p: Problem): Tile {
+  const cost = (t: Tile): number => {
+    const groups = Math.ceil(p.M / t.rows) * Math.ceil(p.N / t.columns) * p.products;
+    const reads = 1 + 16 / t.rows + 16 / t.columns;
+    return groups * t.rows * t.columns * reads * Math.max(1, busy / groups);
+  };
+  return tiles.reduce((best, t) => (cost(t) < cost(best) ? t : best));
+}
+
+/** Options that the kernels of `matmulOp` do not use, but those of ops that go on with the product. */
+export interface MatmulPlanOptions {
+  readonly epilogue?: Epilogue;
+}
+
+/** Tiles in workgroup memory, for GPUs. */
+export function planTiles(call: GpuCall<unknown>, { epilogue }: MatmulPlanOptions = {}): GpuPlan {
+  const p = problemOf(call);
+  if (empty(p)) return { passes: [] };
+  const t = bestTile(p);
+  const pass: Design['pass'] = (q, cut, f, y) => tilePass(q, cut, f, y, t);
+  return planOf(call, p, formOf(p, epilogue), { ...t, pass }, { split: true, epilogue });
+}
+
+/** True for a vector times a matrix and the like: at most four rows, or four columns, of y. */
+export function isSkinny(call: GpuCall<unknown>): boolean {
+  const p = problemOf(call);
+  return Math.min(p.M, p.N) <= 4;
+}
+
+/** Matrix and vector, for GPUs; a product of few columns runs as its transpose. */
+export function planSkinny(call: GpuCall<unknown>, { epilogue }: MatmulPlanOptions = {}): GpuPlan {
+  const straight = problemOf(call);
+  if (empty(straight)) return { passes: [] };
+  const p = straight.M <= straight.N ? straight : swap(straight);
+  const f = skinnyForm(formOf(p, epilogue));
+  const rows = p.M === 1 ? 1 : 4;
+  return planOf(call, p, f, { rows, columns: skinnyColumns(f), pass: skinnyPass }, { split: true, epilogue });
+}
+
+/** Least elements of y for which a subgroup's lanes are worth it, and rows. */
+const lanesOfFour = 4;
+
+/** Registers alone: what suits programs on the CPU, and what runs everywhere. */
+export function planDirect(
+  call: GpuCall<unknown>,
+  limits: GpuLimits,
+  shared: boolean,
+  { epilogue }: MatmulPlanOptions = {},
+): GpuPlan {
+  const straight = problemOf(call);
+  if (empty(straight)) return { passes: [] };
+  const p = straight.N < 16 && straight.M > straight.N ? swap(straight) : straight;
+  const f = formOf(p, epilogue);
+  const d = directOf(p, f, limits, shared);
+  const g: Form = f.a === 'free4' && d.shared && d.rows < 16 ? { ...f, a: 'one' } : f;
+  const pass: Design['pass'] = (q, cut, form, y) => directPass(q, cut, form, y, d);
+  return planOf(call, p, g, { ...directTile(d), pass }, { split: !limits.software, epilogue });
+}
+
+function directOf(p: Problem, f: Form, limits: GpuLimits, shared: boolean): Direct {
+  if (shared && p.M >= 4) {
+    const rows = p.M >= 8 ? 16 : 4;
+    return { rows, columns: 8, lanes: lanesOfFour, shared: true };
+  }
+  const rows = p.M === 1 ? 1 : p.M <= 4 || !limits.software ? 4 : 8;
+  return {
+    rows,
+    columns: f.b === 'free4' || p.N >= 64 ? 8 : 4,
+    lanes: limits.software ? 8 : 32,
+    shared: false,
+  };
+}
