@@ -1,5 +1,6 @@
-// CPU kernels of layerNorm and rmsNorm, forward and backward, for f32 and f64 arrays.
-import type { CpuCall, CpuView } from '@seq/tensor';
+// CPU kernels of layerNorm and rmsNorm, forward and backward: those of the device for f32, loops for all else.
+import { address, kernelsOf } from '@seq/tensor';
+import type { CpuCall, CpuView, Kernels } from '@seq/tensor';
 
 type Floats = Float32Array | Float64Array;
 
@@ -53,7 +54,38 @@ export interface NormAttrs {
 
 const pair = new Float64Array(2);
 
-export function layerNormCpu({ inputs, outputs, attrs }: CpuCall<NormAttrs>): void {
+/** The kernels of the device where x is f32 and has elements. */
+function fast(call: CpuCall<NormAttrs>): Kernels | null {
+  const x = call.inputs[0];
+  return x.data instanceof Float32Array && rowsOf(x)[0] > 0 ? kernelsOf(call) : null;
+}
+
+/** Forward on the kernels of the device; rmsNorm does not take the mean off (`centre` false). */
+function normFast(k: Kernels, { inputs, outputs, attrs }: CpuCall<NormAttrs>, centre: boolean): void {
+  const [n, rows] = rowsOf(inputs[0]);
+  const w = attrs.weight ? address(inputs[1]) : 0;
+  const b = attrs.bias ? address(inputs[inputs.length - 1]) : 0;
+  k.normRows(address(outputs[0]), address(inputs[0]), n, rows, w, b, attrs.eps, centre);
+}
+
+/** Backward on the kernels of the device; scratch takes the sums for weight and bias in double. */
+function normGradFast(k: Kernels, call: CpuCall<NormAttrs>, centre: boolean): void {
+  const { inputs, outputs, attrs, scratch } = call;
+  const [n, rows] = rowsOf(inputs[0]);
+  const [x, g] = [address(inputs[0]), address(inputs[inputs.length - 1])];
+  const w = attrs.weight ? address(inputs[1]) : 0;
+  const sums = scratch.byteOffset;
+  k.normGradRows(address(outputs[0]), x, g, n, rows, w, attrs.eps, centre, sums, sums + 8 * n);
+  for (let i = 1; i < outputs.length; i++) {
+    const { data, offset } = outputs[i];
+    for (let c = 0; c < n; c++) data[offset + c] = scratch[(i - 1) * n + c];
+  }
+}
+
+export function layerNormCpu(call: CpuCall<NormAttrs>): void {
+  const kernels = fast(call);
+  if (kernels !== null) return normFast(kernels, call, true);
+  const { inputs, outputs, attrs } = call;
   const [vx, ...rest] = inputs as [CpuView, ...CpuView[]];
   const vw = attrs.weight ? rest[0] : undefined;
   const vb = attrs.bias ? rest[attrs.weight ? 1 : 0] : undefined;
@@ -78,7 +110,10 @@ export function layerNormCpu({ inputs, outputs, attrs }: CpuCall<NormAttrs>): vo
 }
 
 /** inputs x, weight if any, dy; outputs dx, dweight [n], dbias [n]; scratch 2 n doubles. */
-export function layerNormBackwardCpu({ inputs, outputs, attrs, scratch }: CpuCall<NormAttrs>): void {
+export function layerNormBackwardCpu(call: CpuCall<NormAttrs>): void {
+  const kernels = fast(call);
+  if (kernels !== null) return normGradFast(kernels, call, true);
+  const { inputs, outputs, attrs, scratch } = call;
   const vx = inputs[0];
   const vw = attrs.weight ? inputs[1] : undefined;
   const vg = inputs[inputs.length - 1];
@@ -120,7 +155,10 @@ export function layerNormBackwardCpu({ inputs, outputs, attrs, scratch }: CpuCal
   }
 }
 
-export function rmsNormCpu({ inputs, outputs, attrs }: CpuCall<NormAttrs>): void {
+export function rmsNormCpu(call: CpuCall<NormAttrs>): void {
+  const kernels = fast(call);
+  if (kernels !== null) return normFast(kernels, call, false);
+  const { inputs, outputs, attrs } = call;
   const vx = inputs[0];
   const vw = attrs.weight ? inputs[1] : undefined;
   const vy = outputs[0];
@@ -140,7 +178,10 @@ export function rmsNormCpu({ inputs, outputs, attrs }: CpuCall<NormAttrs>): void
 }
 
 /** inputs x, weight if any, dy; outputs dx, dweight [n]; scratch n doubles. */
-export function rmsNormBackwardCpu({ inputs, outputs, attrs, scratch }: CpuCall<NormAttrs>): void {
+export function rmsNormBackwardCpu(call: CpuCall<NormAttrs>): void {
+  const kernels = fast(call);
+  if (kernels !== null) return normGradFast(kernels, call, false);
+  const { inputs, outputs, attrs, scratch } = call;
   const vx = inputs[0];
   const vw = attrs.weight ? inputs[1] : undefined;
   const vg = inputs[inputs.length - 1];

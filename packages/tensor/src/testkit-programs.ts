@@ -105,4 +105,3 @@ export function everything(
     return [loss, ...values, ...grads];
   };
 }
-

@@ -49,11 +49,11 @@ export class Pipelines {
     if (known !== undefined) return known;
     const words = shader.bindings.length + (shader.reports ? 1 : 0) + shader.params.length;
     const blockBytes = Math.ceil((words * 4) / 16) * 16;
-    const { group, pipeline: layout, signature } = this.#layout(shader);
+    const { group, pipeline: layout, signature } = this.#layout(shader, blockBytes);
     const pipeline: { -readonly [K in keyof Pipeline]: Pipeline[K] } = {
       shader,
       layout: group,
-      signature: `${signature}${blockBytes}`,
+      signature,
       blockBytes,
       compiled: null,
       error: null,
@@ -98,8 +98,8 @@ export class Pipelines {
     }
   }
 
-  #layout({ bindings, reports }: GpuShader): Layouts {
-    const key = bindings.map((b) => b.access[0]).join('') + (reports ? '!' : '');
+  #layout({ bindings, reports }: GpuShader, blockBytes: number): Layouts {
+    const key = `${bindings.map((b) => b.access[0]).join('')}${reports ? '!' : ''}${blockBytes}`;
     let layouts = this.#layouts.get(key);
     if (layouts === undefined) {
       const storage = bindings.map((b): GPUBufferBindingType =>
@@ -109,7 +109,7 @@ export class Pipelines {
       const group = this.#gpu.createBindGroupLayout({
         label: key,
         entries: [
-          { binding: 0, visibility: computeStage, buffer: { type: 'uniform', hasDynamicOffset: true } },
+          { binding: 0, visibility: computeStage, buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: blockBytes } },
           ...storage.map((type, i) => ({ binding: i + 1, visibility: computeStage, buffer: { type } })),
         ],
       });

@@ -8,6 +8,7 @@ import {
   expandDims,
   ge,
   IndexError,
+  kernelsOf,
   le,
   OptionError,
   scope,
@@ -17,6 +18,7 @@ import {
   updateAt,
 } from '@seq/tensor';
 import type { CpuCall, Device, Op, Tensor } from '@seq/tensor';
+import { attendCachedFast } from './cache-kernel.js';
 import { attend, checkHeads } from './op.js';
 import { alibiBias } from './position.js';
 import { ringPositions } from './ring.js';
@@ -215,7 +217,8 @@ export const attendCachedOp: Op<CachedAttrs> = defineOp<CachedAttrs>({
 });
 
 /** Per query: scores of the seen slots, their softmax, the weighted sum. */
-function attendCachedKernel({ inputs, outputs, attrs, scratch: p }: CpuCall<CachedAttrs>): void {
+function attendCachedKernel(call: CpuCall<CachedAttrs>): void {
+  const { inputs, outputs, attrs, scratch: p } = call;
   const { scale, softcap, ring } = attrs;
   const [q, k, v, first, position] = inputs;
   const [o] = outputs;
@@ -224,6 +227,7 @@ function attendCachedKernel({ inputs, outputs, attrs, scratch: p }: CpuCall<Cach
   const [q_, k_, v_, o_] = [q.data, k.data, v.data, o.data];
   const slopes = attrs.alibi ? inputs[5] : undefined;
   const sinks = attrs.sinks ? inputs[inputs.length - 1] : undefined;
+  const kernels = q_ instanceof Float32Array ? kernelsOf(call) : null;
   for (let b = 0; b < B; b++) {
     const start = first.data[first.offset + b];
     for (let i = 0; i < T; i++) {
@@ -236,6 +240,11 @@ function attendCachedKernel({ inputs, outputs, attrs, scratch: p }: CpuCall<Cach
         const oAt = o.offset + ((b * T + i) * H + h) * V;
         const slope = slopes ? slopes.data[slopes.offset + h] : 0;
         const sink = sinks ? sinks.data[sinks.offset + h] : -Infinity;
+        if (kernels !== null) {
+          const query = { b, h, g, row: b * T + i, from, to, own, scale, softcap, slope, sink };
+          attendCachedFast(kernels, inputs, o, p, query);
+          continue;
+        }
         let largest = sink;
         for (let j = from; j < to; j++) {
           const kAt = k.offset + ((b * M + (ring ? j % M : j)) * G + g) * D;

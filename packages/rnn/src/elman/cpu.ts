@@ -1,18 +1,7 @@
 import type { CpuCall } from '@seq/tensor';
-import { sigmoidRow, tanhRow } from '../internal/math.js';
-import {
-  clearRow,
-  multiplyPanels,
-  multiplyRows,
-  packFrom,
-  packPanels,
-  packRows,
-  paddedWidth,
-  panelDoubles,
-  pieces,
-  rowAt,
-  rowStep,
-} from '../internal/panels.js';
+import { layoutOf } from '../internal/layout.js';
+import type { Floats, Layout } from '../internal/layout.js';
+import { packFrom, paddedWidth, panelDoubles } from '../internal/panels.js';
 import { maskInputs } from '../internal/sequence.js';
 import type { MaskFlags } from '../internal/sequence.js';
 
@@ -56,9 +45,9 @@ export function backwardInputs<X>(inputs: readonly X[], attrs: ElmanAttrs): Elma
 }
 
 /** a[from … to − 1] ← f(a). */
-function bend(f: ElmanNonlinearity, a: Float64Array, from: number, to: number): void {
-  if (f === 'tanh') tanhRow(a, from, to);
-  else if (f === 'sigmoid') sigmoidRow(a, from, to);
+function bend(L: Layout, f: ElmanNonlinearity, a: Floats, from: number, to: number): void {
+  if (f === 'tanh') L.tanhRow(a, from, to);
+  else if (f === 'sigmoid') L.sigmoidRow(a, from, to);
   else if (f === 'relu') for (let i = from; i < to; i++) if (a[i] < 0) a[i] = 0;
 }
 
@@ -78,38 +67,40 @@ export function elmanScratch(B: number, H: number): number {
  * inputs  xg [B, T, H] with both biases, weightHh [H, H], h0 [B, H], then as the attributes say valid [B, T], resets [B, T]
  * outputs y [B, T, H]
  */
-export function elmanForwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<ElmanAttrs>): void {
+export function elmanForwardKernel(call: CpuCall<ElmanAttrs>): void {
+  const { inputs, outputs, attrs, scratch } = call;
+  const L = layoutOf(call);
   const { xg, weight: w, h0, valid, resets } = forwardInputs(inputs, attrs);
   const [y] = outputs;
   const [B, T, H] = xg.shape;
-  const ld = paddedWidth(H);
+  const ld = L.paddedWidth(H);
 
   const packed = B * T >= packFrom;
-  const [state, p, panels] = pieces(scratch, [
+  const [state, p, panels] = L.pieces(scratch, [
     B * H, // h, packed rows
     B * ld, // W_hh h, then the new state
-    panelDoubles(H, H),
+    L.panelSize(H, H),
   ]);
-  if (packed) packPanels(w.data, w.offset, [H, H], [1, H], panels);
-  packRows(h0.data, h0.offset, B, H, state);
+  if (packed) L.packPanels(w.data, w.offset, [H, H], [1, H], panels);
+  L.packRows(h0.data, h0.offset, B, H, state);
 
   const x_ = xg.data.subarray(xg.offset);
   const y_ = y.data.subarray(y.offset);
   for (let s = 0; s < T; s++) {
     const t = attrs.reverse ? T - 1 - s : s;
     for (let b = 0; resets && b < B; b++)
-      if (resets.data[resets.offset + b * T + t]) clearRow(state, b, B, H);
-    if (packed) multiplyPanels(state, panels, p, B, H, H);
-    else multiplyRows(state, w.data, w.offset, p, B, H, H);
+      if (resets.data[resets.offset + b * T + t]) L.clearRow(state, b, B, H);
+    if (packed) L.multiplyPanels(state, panels, p, B, H, H);
+    else L.multiplyRows(state, w.data, w.offset, p, B, H, H);
 
     for (let b = 0; b < B; b++) {
       const hold = valid !== undefined && !valid.data[valid.offset + b * T + t];
-      const step = rowStep(b, B);
+      const step = L.rowStep(b, B);
       const row = b * ld;
       let yAt = (b * T + t) * H;
       for (let j = 0; j < H; j++) p[row + j] += x_[yAt + j];
-      bend(attrs.nonlinearity, p, row, row + H);
-      for (let j = 0, hAt = rowAt(b, B, H); j < H; j++, hAt += step, yAt++) {
+      bend(L, attrs.nonlinearity, p, row, row + H);
+      for (let j = 0, hAt = L.rowAt(b, B, H); j < H; j++, hAt += step, yAt++) {
         y_[yAt] = hold ? state[hAt] : p[row + j];
         state[hAt] = y_[yAt]; // as rounded, so that a cut between two calls changes nothing
       }
@@ -121,20 +112,22 @@ export function elmanForwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<
  * inputs  dy [B, T, H], y [B, T, H], weightHh [H, H], then as the attributes say valid [B, T], resets [B, T]
  * outputs da [B, T, H] = gradient by xg, dh0 [B, H]
  */
-export function elmanBackwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<ElmanAttrs>): void {
+export function elmanBackwardKernel(call: CpuCall<ElmanAttrs>): void {
+  const { inputs, outputs, attrs, scratch } = call;
+  const L = layoutOf(call);
   const { dy, y, weight: w, valid, resets } = backwardInputs(inputs, attrs);
   const [da, dh0] = outputs;
   const [B, T, H] = dy.shape;
-  const ld = paddedWidth(H);
+  const ld = L.paddedWidth(H);
 
-  const [rows, back, carry, panels] = pieces(scratch, [
+  const [rows, back, carry, panels] = L.pieces(scratch, [
     B * H, // da of the step, packed rows
     B * ld, // da · W_hh
     B * H, // gradient by the state after the step
-    panelDoubles(H, H),
+    L.panelSize(H, H),
   ]);
   carry.fill(0);
-  packPanels(w.data, w.offset, [H, H], [H, 1], panels);
+  L.packPanels(w.data, w.offset, [H, H], [H, 1], panels);
 
   const dy_ = dy.data.subarray(dy.offset);
   const y_ = y.data.subarray(y.offset);
@@ -143,8 +136,8 @@ export function elmanBackwardKernel({ inputs, outputs, attrs, scratch }: CpuCall
     const t = attrs.reverse ? T - 1 - s : s;
     for (let b = 0; b < B; b++) {
       const hold = valid !== undefined && !valid.data[valid.offset + b * T + t];
-      const step = rowStep(b, B);
-      let rowOf = rowAt(b, B, H);
+      const step = L.rowStep(b, B);
+      let rowOf = L.rowAt(b, B, H);
       let at = (b * T + t) * H;
       for (let j = 0, c = b * H; j < H; j++, c++, rowOf += step, at++) {
         const dh = dy_[at] + carry[c];
@@ -152,7 +145,7 @@ export function elmanBackwardKernel({ inputs, outputs, attrs, scratch }: CpuCall
         carry[c] = hold ? dh : 0;
       }
     }
-    multiplyPanels(rows, panels, back, B, H, H);
+    L.multiplyPanels(rows, panels, back, B, H, H);
     for (let b = 0; b < B; b++) {
       const cleared = resets !== undefined && resets.data[resets.offset + b * T + t];
       for (let j = 0, c = b * H, at = b * ld; j < H; j++, c++, at++)

@@ -1,20 +1,8 @@
 import type { CpuCall } from '@seq/tensor';
-import { sigmoidRow, tanhRow } from '../internal/math.js';
+import { layoutOf } from '../internal/layout.js';
 import { maskInputs } from '../internal/sequence.js';
 import type { MaskFlags } from '../internal/sequence.js';
-import {
-  clearRow,
-  multiplyPanels,
-  multiplyRows,
-  packFrom,
-  packPanels,
-  packRows,
-  paddedWidth,
-  panelDoubles,
-  pieces,
-  rowAt,
-  rowStep,
-} from '../internal/panels.js';
+import { packFrom, paddedWidth, panelDoubles } from '../internal/panels.js';
 
 /** Which masks are present, and the direction of time. */
 export interface GruBeforeAttrs extends MaskFlags {
@@ -67,27 +55,29 @@ export function backwardScratch(B: number, H: number): number {
  * inputs  xg [B, T, 3H] with both biases, weightHh [3H, H], h0 [B, H], then as the attributes say valid [B, T], resets [B, T]
  * outputs y [B, T, H], gates [B, T, 3H] = r, z, n
  */
-export function gruBeforeForwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<GruBeforeAttrs>): void {
+export function gruBeforeForwardKernel(call: CpuCall<GruBeforeAttrs>): void {
+  const { inputs, outputs, attrs, scratch } = call;
+  const L = layoutOf(call);
   const { xg, weight: w, h0, valid, resets } = forwardInputs(inputs, attrs);
   const [y, gates] = outputs;
   const [B, T] = xg.shape;
   const H = h0.shape[1];
-  const ld = paddedWidth(2 * H);
-  const ldN = paddedWidth(H);
+  const ld = L.paddedWidth(2 * H);
+  const ldN = L.paddedWidth(H);
 
   const packed = B * T >= packFrom;
-  const [state, seen, p, n, panels, panelsN] = pieces(scratch, [
+  const [state, seen, p, n, panels, panelsN] = L.pieces(scratch, [
     B * H, // h, packed rows
     B * H, // r ∘ h, packed rows
     B * ld, // W_hr h and W_hz h, then r, z
     B * ldN, // W_hn (r ∘ h), then n
-    panelDoubles(2 * H, H),
-    panelDoubles(H, H),
+    L.panelSize(2 * H, H),
+    L.panelSize(H, H),
   ]);
   const wN = w.offset + 2 * H * H;
-  if (packed) packPanels(w.data, w.offset, [H, 2 * H], [1, H], panels);
-  if (packed) packPanels(w.data, wN, [H, H], [1, H], panelsN);
-  packRows(h0.data, h0.offset, B, H, state);
+  if (packed) L.packPanels(w.data, w.offset, [H, 2 * H], [1, H], panels);
+  if (packed) L.packPanels(w.data, wN, [H, H], [1, H], panelsN);
+  L.packRows(h0.data, h0.offset, B, H, state);
 
   const x_ = xg.data.subarray(xg.offset);
   const y_ = y.data.subarray(y.offset);
@@ -95,30 +85,30 @@ export function gruBeforeForwardKernel({ inputs, outputs, attrs, scratch }: CpuC
   for (let s = 0; s < T; s++) {
     const t = attrs.reverse ? T - 1 - s : s;
     for (let b = 0; resets && b < B; b++)
-      if (resets.data[resets.offset + b * T + t]) clearRow(state, b, B, H);
-    if (packed) multiplyPanels(state, panels, p, B, 2 * H, H);
-    else multiplyRows(state, w.data, w.offset, p, B, 2 * H, H);
+      if (resets.data[resets.offset + b * T + t]) L.clearRow(state, b, B, H);
+    if (packed) L.multiplyPanels(state, panels, p, B, 2 * H, H);
+    else L.multiplyRows(state, w.data, w.offset, p, B, 2 * H, H);
 
     for (let b = 0; b < B; b++) {
-      const step = rowStep(b, B);
+      const step = L.rowStep(b, B);
       const row = b * ld;
       const xAt = (b * T + t) * 3 * H;
       for (let j = 0; j < 2 * H; j++) p[row + j] += x_[xAt + j];
-      sigmoidRow(p, row, row + 2 * H);
-      for (let j = 0, hAt = rowAt(b, B, H); j < H; j++, hAt += step) seen[hAt] = p[row + j] * state[hAt];
+      L.sigmoidRow(p, row, row + 2 * H);
+      for (let j = 0, hAt = L.rowAt(b, B, H); j < H; j++, hAt += step) seen[hAt] = p[row + j] * state[hAt];
     }
-    if (packed) multiplyPanels(seen, panelsN, n, B, H, H);
-    else multiplyRows(seen, w.data, wN, n, B, H, H);
+    if (packed) L.multiplyPanels(seen, panelsN, n, B, H, H);
+    else L.multiplyRows(seen, w.data, wN, n, B, H, H);
 
     for (let b = 0; b < B; b++) {
       const hold = valid !== undefined && !valid.data[valid.offset + b * T + t];
-      const step = rowStep(b, B);
+      const step = L.rowStep(b, B);
       const rowN = b * ldN;
       let yAt = (b * T + t) * H;
       let gAt = 3 * yAt;
       for (let j = 0; j < H; j++) n[rowN + j] += x_[gAt + 2 * H + j];
-      tanhRow(n, rowN, rowN + H);
-      for (let j = 0, at = b * ld, hAt = rowAt(b, B, H); j < H; j++, at++, hAt += step, yAt++, gAt++) {
+      L.tanhRow(n, rowN, rowN + H);
+      for (let j = 0, at = b * ld, hAt = L.rowAt(b, B, H); j < H; j++, at++, hAt += step, yAt++, gAt++) {
         const h = state[hAt];
         const [z, nj] = [p[at + H], n[rowN + j]];
         g_[gAt] = p[at];
@@ -136,24 +126,26 @@ export function gruBeforeForwardKernel({ inputs, outputs, attrs, scratch }: CpuC
  *         weightHh [3H, H], then as the attributes say valid [B, T], resets [B, T]
  * outputs da [B, T, 3H] = gradient by xg, dh0 [B, H]
  */
-export function gruBeforeBackwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<GruBeforeAttrs>): void {
+export function gruBeforeBackwardKernel(call: CpuCall<GruBeforeAttrs>): void {
+  const { inputs, outputs, attrs, scratch } = call;
+  const L = layoutOf(call);
   const { dy, before, gates, weight: w, valid, resets } = backwardInputs(inputs, attrs);
   const [da, dh0] = outputs;
   const [B, T, H] = dy.shape;
-  const ld = paddedWidth(H);
+  const ld = L.paddedWidth(H);
 
-  const [rows, rowsN, back, ds, carry, panels, panelsN] = pieces(scratch, [
+  const [rows, rowsN, back, ds, carry, panels, panelsN] = L.pieces(scratch, [
     2 * B * H, // dr, dz of the step, packed rows
     B * H, // dn of the step, packed rows
     B * ld, // [dr, dz] · W_h(r, z)
     B * ld, // dn · W_hn, the gradient by r ∘ h
     B * H, // gradient by the state after the step
-    panelDoubles(H, 2 * H),
-    panelDoubles(H, H),
+    L.panelSize(H, 2 * H),
+    L.panelSize(H, H),
   ]);
   carry.fill(0);
-  packPanels(w.data, w.offset, [2 * H, H], [H, 1], panels);
-  packPanels(w.data, w.offset + 2 * H * H, [H, H], [H, 1], panelsN);
+  L.packPanels(w.data, w.offset, [2 * H, H], [H, 1], panels);
+  L.packPanels(w.data, w.offset + 2 * H * H, [H, H], [H, 1], panelsN);
 
   const dy_ = dy.data.subarray(dy.offset);
   const h_ = before.data.subarray(before.offset);
@@ -164,23 +156,23 @@ export function gruBeforeBackwardKernel({ inputs, outputs, attrs, scratch }: Cpu
     const held = (b: number): boolean => valid !== undefined && !valid.data[valid.offset + b * T + t];
     for (let b = 0; b < B; b++) {
       const hold = held(b);
-      const step = rowStep(b, B);
+      const step = L.rowStep(b, B);
       let at = (b * T + t) * H;
       let gAt = 3 * at;
-      for (let j = 0, row = rowAt(b, B, H), c = b * H; j < H; j++, row += step, c++, at++, gAt++) {
+      for (let j = 0, row = L.rowAt(b, B, H), c = b * H; j < H; j++, row += step, c++, at++, gAt++) {
         carry[c] += dy_[at];
         const n = g_[gAt + 2 * H];
         rowsN[row] = hold ? 0 : carry[c] * (1 - g_[gAt + H]) * (1 - n * n);
       }
     }
-    multiplyPanels(rowsN, panelsN, ds, B, H, H);
+    L.multiplyPanels(rowsN, panelsN, ds, B, H, H);
 
     for (let b = 0; b < B; b++) {
       const hold = held(b);
-      const step = rowStep(b, B);
+      const step = L.rowStep(b, B);
       const shift = step * H;
-      let rowN = rowAt(b, B, H);
-      let row = rowAt(b, B, 2 * H);
+      let rowN = L.rowAt(b, B, H);
+      let row = L.rowAt(b, B, 2 * H);
       let at = (b * T + t) * H;
       let gAt = 3 * at;
       for (let j = 0, c = b * H; j < H; j++, c++, row += step, rowN += step, at++, gAt++) {
@@ -194,7 +186,7 @@ export function gruBeforeBackwardKernel({ inputs, outputs, attrs, scratch }: Cpu
         if (!hold) carry[c] = carry[c] * z + dSeen * r;
       }
     }
-    multiplyPanels(rows, panels, back, B, H, 2 * H);
+    L.multiplyPanels(rows, panels, back, B, H, 2 * H);
     for (let b = 0; b < B; b++) {
       const cleared = resets !== undefined && resets.data[resets.offset + b * T + t];
       for (let j = 0, c = b * H, at = b * ld; j < H; j++, c++, at++)

@@ -1,20 +1,8 @@
-import type { CpuCall } from '@seq/tensor';
-import { sigmoidRow, tanhRow } from '../internal/math.js';
+import type { CpuCall, Kernels } from '@seq/tensor';
+import { addressOf, layoutOf } from '../internal/layout.js';
 import { maskInputs } from '../internal/sequence.js';
 import type { MaskFlags } from '../internal/sequence.js';
-import {
-  clearRow,
-  multiplyPanels,
-  multiplyRows,
-  packFrom,
-  packPanels,
-  packRows,
-  paddedWidth,
-  panelDoubles,
-  pieces,
-  rowAt,
-  rowStep,
-} from '../internal/panels.js';
+import { packFrom, paddedWidth, panelDoubles } from '../internal/panels.js';
 
 /** Which optional inputs of the sequence ops are present, and the direction of time. */
 export interface GruAttrs extends MaskFlags {
@@ -67,25 +55,27 @@ export function backwardScratch(B: number, H: number): number {
  * inputs  xg [B, T, 3H], weightHh [3H, H], h0 [B, H], then as the attributes say biasHh [3H], valid [B, T], resets [B, T]
  * outputs y [B, T, H], gates [B, T, 4H] = r, z, n, q with q = W_hn h + b_hn
  */
-export function gruForwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<GruAttrs>): void {
+export function gruForwardKernel(call: CpuCall<GruAttrs>): void {
+  const { inputs, outputs, attrs, scratch } = call;
+  const L = layoutOf(call);
   const { xg, weight: w, h0, bias, valid, resets } = forwardInputs(inputs, attrs);
   const [y, gates] = outputs;
   const [B, T] = xg.shape;
   const H = h0.shape[1];
   const G = 3 * H;
-  const ld = paddedWidth(G);
+  const ld = L.paddedWidth(G);
 
   const packed = B * T >= packFrom;
-  const [state, p, n, b_, panels] = pieces(scratch, [
+  const [state, p, n, b_, panels] = L.pieces(scratch, [
     B * H, // h, packed rows
     B * ld, // W_hh h, then r, z, q
     H,
     G, // b_hh
-    panelDoubles(G, H),
+    L.panelSize(G, H),
   ]);
   for (let j = 0; j < G; j++) b_[j] = bias ? bias.data[bias.offset + j] : 0;
-  if (packed) packPanels(w.data, w.offset, [H, G], [1, H], panels);
-  packRows(h0.data, h0.offset, B, H, state);
+  if (packed) L.packPanels(w.data, w.offset, [H, G], [1, H], panels);
+  L.packRows(h0.data, h0.offset, B, H, state);
 
   const x_ = xg.data.subarray(xg.offset);
   const y_ = y.data.subarray(y.offset);
@@ -93,24 +83,41 @@ export function gruForwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<Gr
   for (let s = 0; s < T; s++) {
     const t = attrs.reverse ? T - 1 - s : s;
     for (let b = 0; resets && b < B; b++)
-      if (resets.data[resets.offset + b * T + t]) clearRow(state, b, B, H);
-    if (packed) multiplyPanels(state, panels, p, B, G, H);
-    else multiplyRows(state, w.data, w.offset, p, B, G, H);
+      if (resets.data[resets.offset + b * T + t]) L.clearRow(state, b, B, H);
+    if (packed) L.multiplyPanels(state, panels, p, B, G, H);
+    else L.multiplyRows(state, w.data, w.offset, p, B, G, H);
 
     for (let b = 0; b < B; b++) {
       const hold = valid !== undefined && !valid.data[valid.offset + b * T + t];
-      const step = rowStep(b, B);
+      const step = L.rowStep(b, B);
       const row = b * ld;
       const xAt = (b * T + t) * G;
+      if (L.kernels !== null) {
+        const yAt = addressOf(y_, (b * T + t) * H);
+        const gates = addressOf(g_, 4 * (b * T + t) * H);
+        positionOf(
+          L.kernels,
+          H,
+          hold,
+          addressOf(x_, xAt),
+          addressOf(b_),
+          addressOf(p, row),
+          addressOf(n),
+          addressOf(state, b * H),
+          yAt,
+          gates,
+        );
+        continue;
+      }
       for (let j = 0; j < 2 * H; j++) p[row + j] += x_[xAt + j] + b_[j];
-      sigmoidRow(p, row, row + 2 * H);
+      L.sigmoidRow(p, row, row + 2 * H);
       for (let j = 0, q = row + 2 * H; j < H; j++, q++) {
         p[q] += b_[2 * H + j];
         n[j] = x_[xAt + 2 * H + j] + p[row + j] * p[q];
       }
-      tanhRow(n, 0, H);
+      L.tanhRow(n, 0, H);
 
-      let hAt = rowAt(b, B, H);
+      let hAt = L.rowAt(b, B, H);
       let yAt = (b * T + t) * H;
       let gAt = 4 * yAt;
       for (let j = 0, at = row; j < H; j++, at++, hAt += step, yAt++, gAt++) {
@@ -127,26 +134,62 @@ export function gruForwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<Gr
   }
 }
 
+/** One position of one row on the kernels, from p = W_hh h; all by address. */
+function positionOf(
+  k: Kernels,
+  H: number,
+  hold: boolean,
+  x: number,
+  bias: number,
+  p: number,
+  n: number,
+  h: number,
+  y: number,
+  gates: number,
+): void {
+  const [z, q] = [p + 4 * H, p + 8 * H];
+  k.addRows(p, 3 * H, 1, p, 1, 0, bias, 1, 0);
+  k.addRows(p, 2 * H, 1, p, 1, 0, x, 1, 0);
+  k.sigmoidRow(p, p, 1, 2 * H);
+  k.mulRows(n, H, 1, p, 1, 0, q, 1, 0);
+  k.addRows(n, H, 1, n, 1, 0, x + 8 * H, 1, 0);
+  k.tanhRow(n, n, 1, H);
+  k.copyRows(gates, 2 * H, 1, p, 1, 0);
+  k.copyRows(gates + 8 * H, H, 1, n, 1, 0);
+  k.copyRows(gates + 12 * H, H, 1, q, 1, 0);
+  if (hold) {
+    k.copyRows(y, H, 1, h, 1, 0);
+    return;
+  }
+  // n + z (h − n)
+  k.subRows(h, H, 1, h, 1, 0, n, 1, 0);
+  k.mulRows(h, H, 1, h, 1, 0, z, 1, 0);
+  k.addRows(h, H, 1, h, 1, 0, n, 1, 0);
+  k.copyRows(y, H, 1, h, 1, 0);
+}
+
 /**
  * inputs  dy [B, T, H], before [B, T, H] (the state each position started from), gates [B, T, 4H],
  *         weightHh [3H, H], then as the attributes say valid [B, T], resets [B, T]
  * outputs da [B, T, 3H] = gradient by xg, dp [B, T, 3H] = gradient by W_hh h + b_hh, dh0 [B, H]
  */
-export function gruBackwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<GruAttrs>): void {
+export function gruBackwardKernel(call: CpuCall<GruAttrs>): void {
+  const { inputs, outputs, attrs, scratch } = call;
+  const L = layoutOf(call);
   const { dy, before, gates, weight: w, valid, resets } = backwardInputs(inputs, attrs);
   const [da, dp, dh0] = outputs;
   const [B, T, H] = dy.shape;
   const G = 3 * H;
-  const ld = paddedWidth(H);
+  const ld = L.paddedWidth(H);
 
-  const [rows, back, carry, panels] = pieces(scratch, [
+  const [rows, back, carry, panels] = L.pieces(scratch, [
     B * G, // dp of the step, packed rows
     B * ld, // dp · W_hh
     B * H, // gradient by the state after the step
-    panelDoubles(H, G),
+    L.panelSize(H, G),
   ]);
   carry.fill(0);
-  packPanels(w.data, w.offset, [G, H], [H, 1], panels);
+  L.packPanels(w.data, w.offset, [G, H], [H, 1], panels);
 
   const dy_ = dy.data.subarray(dy.offset);
   const h_ = before.data.subarray(before.offset);
@@ -156,14 +199,14 @@ export function gruBackwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<G
   for (let s = T - 1; s >= 0; s--) {
     const t = attrs.reverse ? T - 1 - s : s;
     for (let b = 0; b < B; b++) {
-      const step = rowStep(b, B);
+      const step = L.rowStep(b, B);
       const shift = step * H;
-      let rowOf = rowAt(b, B, G);
+      let rowOf = L.rowAt(b, B, G);
       let hAt = (b * T + t) * H;
       let gAt = 4 * hAt;
       let aAt = 3 * hAt;
       if (valid !== undefined && !valid.data[valid.offset + b * T + t]) {
-        clearRow(rows, b, B, G);
+        L.clearRow(rows, b, B, G);
         da_.fill(0, aAt, aAt + G);
         dp_.fill(0, aAt, aAt + G);
         for (let j = 0; j < H; j++) carry[b * H + j] += dy_[hAt + j];
@@ -190,7 +233,7 @@ export function gruBackwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<G
         carry[c] = dh * z;
       }
     }
-    multiplyPanels(rows, panels, back, B, H, G);
+    L.multiplyPanels(rows, panels, back, B, H, G);
     for (let b = 0; b < B; b++) {
       const cleared = resets !== undefined && resets.data[resets.offset + b * T + t];
       for (let j = 0, c = b * H, at = b * ld; j < H; j++, c++, at++)

@@ -20,9 +20,9 @@ export function paddedWidth(N: number): number {
   return Math.ceil(N / 3) * 3;
 }
 
-/** Doubles that the panels of a [K, N] matrix take. */
+/** Doubles that the panels of a [K, N] matrix take; enough for columns of 8 in f32 too (see `layout.ts`). */
 export function panelDoubles(N: number, K: number): number {
-  return paddedWidth(N) * K;
+  return Math.max(paddedWidth(N), 4 * Math.ceil(N / 8)) * K;
 }
 
 /** Place of row `row`, column 0 among M packed rows of depth K; the next columns follow by `rowStep`. */

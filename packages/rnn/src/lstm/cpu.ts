@@ -1,18 +1,6 @@
-import type { CpuCall } from '@seq/tensor';
-import { sigmoidRow, tanhRow } from '../internal/math.js';
-import {
-  clearRow,
-  multiplyPanels,
-  multiplyRows,
-  packFrom,
-  packPanels,
-  packRows,
-  paddedWidth,
-  panelDoubles,
-  pieces,
-  rowAt,
-  rowStep,
-} from '../internal/panels.js';
+import type { CpuCall, Kernels } from '@seq/tensor';
+import { addressOf, layoutOf } from '../internal/layout.js';
+import { packFrom, paddedWidth, panelDoubles } from '../internal/panels.js';
 import { maskInputs } from '../internal/sequence.js';
 import type { MaskFlags } from '../internal/sequence.js';
 
@@ -94,30 +82,32 @@ export function backwardScratch(B: number, H: number, P: number): number {
  *         then as the attributes say weightHr [P, H], valid [B, T], resets [B, T]
  * outputs y [B, T, P], c [B, T, H], gates [B, T, 4H] = i, f, g, o
  */
-export function lstmForwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<LstmAttrs>): void {
+export function lstmForwardKernel(call: CpuCall<LstmAttrs>): void {
+  const { inputs, outputs, attrs, scratch } = call;
+  const L = layoutOf(call);
   const { xg, weight, h0, c0, projection, valid, resets } = forwardInputs(inputs, attrs);
   const [y, c, gates] = outputs;
   const [B, T] = xg.shape;
   const [P, H] = [h0.shape[1], c0.shape[1]];
-  const ld = paddedWidth(4 * H);
-  const ldOut = paddedWidth(P);
+  const ld = L.paddedWidth(4 * H);
+  const ldOut = L.paddedWidth(P);
 
-  const [state, cell, tc, m, p, out, panels, outPanels] = pieces(scratch, [
+  const [state, cell, tc, m, p, out, panels, outPanels] = L.pieces(scratch, [
     B * P, // h, packed rows
     B * H, // c
     H, // tanh c of a row
     B * H, // o ∘ tanh c, packed rows
     B * ld, // W_hh h, then i, f, g, o
     B * ldOut, // W_hr m
-    panelDoubles(4 * H, P),
-    panelDoubles(P, H),
+    L.panelSize(4 * H, P),
+    L.panelSize(P, H),
   ]);
   const packed = B * T >= packFrom;
   if (packed) {
-    packPanels(weight.data, weight.offset, [P, 4 * H], [1, P], panels);
-    if (projection) packPanels(projection.data, projection.offset, [H, P], [1, H], outPanels);
+    L.packPanels(weight.data, weight.offset, [P, 4 * H], [1, P], panels);
+    if (projection) L.packPanels(projection.data, projection.offset, [H, P], [1, H], outPanels);
   }
-  packRows(h0.data, h0.offset, B, P, state);
+  L.packRows(h0.data, h0.offset, B, P, state);
   for (let i = 0; i < B * H; i++) cell[i] = c0.data[c0.offset + i];
 
   const x_ = xg.data.subarray(xg.offset);
@@ -128,21 +118,28 @@ export function lstmForwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<L
     const t = attrs.reverse ? T - 1 - s : s;
     for (let b = 0; resets && b < B; b++) {
       if (!resets.data[resets.offset + b * T + t]) continue;
-      clearRow(state, b, B, P);
+      L.clearRow(state, b, B, P);
       cell.fill(0, b * H, (b + 1) * H);
     }
-    if (packed) multiplyPanels(state, panels, p, B, 4 * H, P);
-    else multiplyRows(state, weight.data, weight.offset, p, B, 4 * H, P);
+    if (packed) L.multiplyPanels(state, panels, p, B, 4 * H, P);
+    else L.multiplyRows(state, weight.data, weight.offset, p, B, 4 * H, P);
 
     for (let b = 0; b < B; b++) {
       const hold = valid !== undefined && !valid.data[valid.offset + b * T + t];
-      const step = rowStep(b, B);
+      const step = L.rowStep(b, B);
       const row = b * ld;
       const xAt = (b * T + t) * 4 * H;
+      if (L.kernels !== null) {
+        const cAt = (b * T + t) * H;
+        const [cOut, gates] = [addressOf(c_, cAt), addressOf(g_, 4 * cAt)];
+        const own = [addressOf(p, row), addressOf(tc), addressOf(cell, b * H)] as const;
+        positionOf(L.kernels, H, hold, addressOf(x_, xAt), ...own, cOut, gates, addressOf(m, b * H));
+        continue;
+      }
       for (let j = 0; j < 4 * H; j++) p[row + j] += x_[xAt + j];
-      sigmoidRow(p, row, row + 2 * H);
-      tanhRow(p, row + 2 * H, row + 3 * H);
-      sigmoidRow(p, row + 3 * H, row + 4 * H);
+      L.sigmoidRow(p, row, row + 2 * H);
+      L.tanhRow(p, row + 2 * H, row + 3 * H);
+      L.sigmoidRow(p, row + 3 * H, row + 4 * H);
 
       let cAt = (b * T + t) * H;
       let gAt = 4 * cAt;
@@ -155,16 +152,16 @@ export function lstmForwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<L
         cell[k] = c_[cAt]; // as rounded, so that a cut between two calls changes nothing
         tc[j] = cell[k];
       }
-      tanhRow(tc, 0, H);
-      for (let j = 0, mAt = rowAt(b, B, H); j < H; j++, mAt += step) m[mAt] = p[row + 3 * H + j] * tc[j];
+      L.tanhRow(tc, 0, H);
+      for (let j = 0, mAt = L.rowAt(b, B, H); j < H; j++, mAt += step) m[mAt] = p[row + 3 * H + j] * tc[j];
     }
-    if (projection && packed) multiplyPanels(m, outPanels, out, B, P, H);
-    else if (projection) multiplyRows(m, projection.data, projection.offset, out, B, P, H);
+    if (projection && packed) L.multiplyPanels(m, outPanels, out, B, P, H);
+    else if (projection) L.multiplyRows(m, projection.data, projection.offset, out, B, P, H);
 
     for (let b = 0; b < B; b++) {
       const hold = valid !== undefined && !valid.data[valid.offset + b * T + t];
-      const step = rowStep(b, B);
-      let hAt = rowAt(b, B, P);
+      const step = L.rowStep(b, B);
+      let hAt = L.rowAt(b, B, P);
       let yAt = (b * T + t) * P;
       for (let k = 0; k < P; k++, hAt += step, yAt++) {
         y_[yAt] = hold ? state[hAt] : projection ? out[b * ldOut + k] : m[hAt];
@@ -174,20 +171,51 @@ export function lstmForwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<L
   }
 }
 
+/** One position of one row on the kernels, from p = W_hh h to c, the gates and m = o tanh c; all by address. */
+function positionOf(
+  k: Kernels,
+  H: number,
+  hold: boolean,
+  x: number,
+  p: number,
+  tc: number,
+  cell: number,
+  c: number,
+  gates: number,
+  m: number,
+): void {
+  const [f, g, o] = [p + 4 * H, p + 8 * H, p + 12 * H];
+  k.addRows(p, 4 * H, 1, p, 1, 0, x, 1, 0);
+  k.sigmoidRow(p, p, 1, 2 * H);
+  k.tanhRow(g, g, 1, H);
+  k.sigmoidRow(o, o, 1, H);
+  k.copyRows(gates, 4 * H, 1, p, 1, 0);
+  if (!hold) {
+    k.mulRows(tc, H, 1, p, 1, 0, g, 1, 0);
+    k.mulRows(cell, H, 1, cell, 1, 0, f, 1, 0);
+    k.addRows(cell, H, 1, cell, 1, 0, tc, 1, 0);
+  }
+  k.copyRows(c, H, 1, cell, 1, 0);
+  k.tanhRow(tc, cell, 1, H);
+  k.mulRows(m, H, 1, o, 1, 0, tc, 1, 0);
+}
+
 /**
  * inputs  dy [B, T, P], dc [B, T, H], before [B, T, H] (c that each position started from), c [B, T, H], gates [B, T, 4H],
  *         weightHh [4H, P], then as the attributes say weightHr [P, H], valid [B, T], resets [B, T]
  * outputs da [B, T, 4H] = gradient by xg, dh [B, T, P] = whole gradient by each output h, dh0 [B, P], dc0 [B, H]
  */
-export function lstmBackwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<LstmAttrs>): void {
+export function lstmBackwardKernel(call: CpuCall<LstmAttrs>): void {
+  const { inputs, outputs, attrs, scratch } = call;
+  const L = layoutOf(call);
   const { dy, dc, before, c, gates, weight, projection, valid, resets } = backwardInputs(inputs, attrs);
   const [da, dh, dh0, dc0] = outputs;
   const [B, T, P] = dy.shape;
   const H = c.shape[2];
-  const ld = paddedWidth(P);
-  const ldIn = paddedWidth(H);
+  const ld = L.paddedWidth(P);
+  const ldIn = L.paddedWidth(H);
 
-  const [rows, dhRows, back, dm, carry, dcell, tc, panels, inPanels] = pieces(scratch, [
+  const [rows, dhRows, back, dm, carry, dcell, tc, panels, inPanels] = L.pieces(scratch, [
     4 * B * H, // da of the step, packed rows
     B * P, // dh of the step, packed rows
     B * ld, // da · W_hh
@@ -195,13 +223,13 @@ export function lstmBackwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<
     B * P, // gradient by h after the step
     B * H, // gradient by c after the step
     H, // tanh c of a row
-    panelDoubles(P, 4 * H),
-    panelDoubles(H, P),
+    L.panelSize(P, 4 * H),
+    L.panelSize(H, P),
   ]);
   carry.fill(0);
   dcell.fill(0);
-  packPanels(weight.data, weight.offset, [4 * H, P], [P, 1], panels);
-  if (projection) packPanels(projection.data, projection.offset, [P, H], [H, 1], inPanels);
+  L.packPanels(weight.data, weight.offset, [4 * H, P], [P, 1], panels);
+  if (projection) L.packPanels(projection.data, projection.offset, [P, H], [H, 1], inPanels);
 
   const dy_ = dy.data.subarray(dy.offset);
   const dc_ = dc.data.subarray(dc.offset);
@@ -214,30 +242,30 @@ export function lstmBackwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<
     const t = attrs.reverse ? T - 1 - s : s;
     for (let b = 0; b < B; b++) {
       const hold = valid !== undefined && !valid.data[valid.offset + b * T + t];
-      const step = rowStep(b, B);
-      let row = rowAt(b, B, P);
+      const step = L.rowStep(b, B);
+      let row = L.rowAt(b, B, P);
       for (let k = 0, at = (b * T + t) * P, i = b * P; k < P; k++, at++, i++, row += step) {
         carry[i] += dy_[at];
         dh_[at] = dhRows[row] = hold ? 0 : carry[i];
       }
     }
-    if (projection) multiplyPanels(dhRows, inPanels, dm, B, H, P);
+    if (projection) L.multiplyPanels(dhRows, inPanels, dm, B, H, P);
 
     for (let b = 0; b < B; b++) {
-      const step = rowStep(b, B);
+      const step = L.rowStep(b, B);
       const shift = step * H;
-      let row = rowAt(b, B, 4 * H);
+      let row = L.rowAt(b, B, 4 * H);
       let at = (b * T + t) * H;
       let aAt = 4 * at;
       let gAt = 4 * at;
       if (valid !== undefined && !valid.data[valid.offset + b * T + t]) {
-        clearRow(rows, b, B, 4 * H);
+        L.clearRow(rows, b, B, 4 * H);
         da_.fill(0, aAt, aAt + 4 * H);
         for (let j = 0; j < H; j++) dcell[b * H + j] += dc_[at + j];
         continue;
       }
       for (let j = 0; j < H; j++) tc[j] = c_[at + j];
-      tanhRow(tc, 0, H);
+      L.tanhRow(tc, 0, H);
       let mAt = projection ? b * ldIn : b * P;
       const dm_ = projection ? dm : carry;
       for (let j = 0, k = b * H; j < H; j++, k++, row += step, at++, aAt++, gAt++, mAt++) {
@@ -257,7 +285,7 @@ export function lstmBackwardKernel({ inputs, outputs, attrs, scratch }: CpuCall<
         dcell[k] = dct * f;
       }
     }
-    multiplyPanels(rows, panels, back, B, P, 4 * H);
+    L.multiplyPanels(rows, panels, back, B, P, 4 * H);
     for (let b = 0; b < B; b++) {
       const hold = valid !== undefined && !valid.data[valid.offset + b * T + t];
       const cleared = resets !== undefined && resets.data[resets.offset + b * T + t];

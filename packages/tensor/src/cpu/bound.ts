@@ -32,7 +32,7 @@ export class BoundProgram {
   readonly #arena: { memory: ArrayBufferLike; byteOffset: number };
   readonly #context: KernelContext;
 
-  /** `byteOffset` must be a multiple of 8. */
+  /** The memory must stay: make another when the heap has grown. `byteOffset` must be a multiple of 8. */
   constructor(program: Program, memory: ArrayBufferLike, byteOffset: number, context: KernelContext) {
     this.program = program;
     this.#arena = { memory, byteOffset };
@@ -53,8 +53,8 @@ export class BoundProgram {
       return v;
     };
     this.#steps = program.instructions.map((instruction) => {
-      const s = instruction.scratch;
-      const scratch = s === -1 ? null : program.slots[s];
+      const [s] = instruction.scratch;
+      const scratch = s === undefined ? null : program.slots[s];
       return {
         instruction,
         call: {
@@ -101,6 +101,11 @@ export class BoundProgram {
       } else runKernel(instruction.op, call, [], instruction.node, context);
       this.at++;
     }
+  }
+
+  /** What the operands were prepared for. */
+  get memory(): ArrayBufferLike {
+    return this.#arena.memory;
   }
 
   get kernels(): number {

@@ -1,4 +1,12 @@
 import type { CpuView } from '../engine/op.js';
+import {
+  convKernels,
+  fastDepthwise,
+  fastDepthwiseWeight,
+  fastForward,
+  fastInputGrad,
+  fastWeightGrad,
+} from './conv-fast.js';
 import { gemmInto } from './gemm.js';
 import type { FloatArray } from './gemm-packed.js';
 
@@ -90,6 +98,12 @@ export function forwardScratch(s: ConvShape): number {
 
 /** y [B, T', Cout] from x [B, T, Cin] and w [W, Cin/groups, Cout]: a product of gathered windows and w. */
 export function convForward(s: ConvShape, x: CpuView, w: CpuView, y: CpuView, scratch: Float64Array): void {
+  const kernels = convKernels(x);
+  if (kernels !== null) {
+    if (isDepthwise(s)) fastDepthwise(kernels, s, false, x, w, y);
+    else fastForward(kernels, s, x, w, y);
+    return;
+  }
   const [xd, wd, yd] = [x.data, w.data, y.data] as [FloatArray, FloatArray, FloatArray];
   if (isDepthwise(s)) {
     depthwise(s, false, xd, x.offset, wd, w.offset, yd, y.offset, scratch);
@@ -127,6 +141,9 @@ export function convInputGrad(
   dx: CpuView,
   scratch: Float64Array,
 ): void {
+  const kernels = convKernels(dy);
+  if (kernels !== null && !isDepthwise(s)) return fastInputGrad(kernels, s, dy, w, dx);
+  if (kernels !== null && s.stride === 1) return fastDepthwise(kernels, s, true, dy, w, dx);
   const [yd, wd, xd] = [dy.data, w.data, dx.data] as [FloatArray, FloatArray, FloatArray];
   if (isDepthwise(s)) {
     depthwise(s, true, yd, dy.offset, wd, w.offset, xd, dx.offset, scratch);
@@ -175,6 +192,9 @@ export function convWeightGrad(
   dw: CpuView,
   scratch: Float64Array,
 ): void {
+  const kernels = convKernels(x);
+  if (kernels !== null && isDepthwise(s)) return fastDepthwiseWeight(kernels, s, x, dy, dw, scratch);
+  if (kernels !== null) return fastWeightGrad(kernels, s, x, dy, dw);
   const [xd, yd, wd] = [x.data, dy.data, dw.data] as [FloatArray, FloatArray, FloatArray];
   const rows = s.batch * s.outLength;
   const depth = (s.width * s.inChannels) / s.groups;

@@ -1,16 +1,19 @@
 import { announceCopy } from '../announce.js';
 import type { Device, DeviceCounters, DeviceMemory } from '../device.js';
-import type { Aval, DType, TypedArray } from '../engine/dtype.js';
+import type { DType, TypedArray } from '../engine/dtype.js';
 import { bytesPerElement, sizeOf, typedView } from '../engine/dtype.js';
 import { OptionError } from '../engine/errors.js';
 import { isContiguous } from '../engine/layout.js';
 import type { CpuView, Op } from '../engine/op.js';
 import { inplacePairs } from '../engine/op.js';
-import type { Executable, Program } from '../engine/program.js';
+import type { Executable, Planning, Program } from '../engine/program.js';
 import type { DeviceBuffer, Node, Storage, Value } from '../engine/value.js';
 import { newValue, siteOf } from '../engine/value.js';
 import { copyInto } from '../ops/shape.js';
 import { BoundProgram } from './bound.js';
+import type { Build } from '../wasm/load.js';
+import type { Heap } from './heap.js';
+import { createHeap } from './heap.js';
 import { runKernel } from './kernel.js';
 import type { CpuBuffer } from './memory.js';
 import { CpuPool } from './memory.js';
@@ -29,6 +32,11 @@ export interface CpuOptions {
   trackLeaks?: boolean;
   /** Bytes of freed memory kept for reuse; default 256 MiB. */
   poolBytes?: number;
+  /**
+   * WebAssembly kernels for f32 where the engine has SIMD; default true. `'plain'` leaves relaxed SIMD aside,
+   * false runs loops over typed arrays, the reference of all kernels.
+   */
+  wasm?: boolean | 'plain';
 }
 
 /** Operations gathered before they are run. */
@@ -36,8 +44,19 @@ const maxPending = 1024;
 /** Bytes of results gathered before they are run. */
 const maxPendingBytes = 64 * 2 ** 20;
 
+const planning: Planning = {
+  bytesOf: (dtype, length) => length * bytesPerElement(dtype),
+  strided: (op) => op.strided === true,
+  inplace: inplacePairs,
+  scratch(op, inputs, _, attrs) {
+    const bytes = op.scratch?.(inputs, attrs) ?? 0;
+    return bytes > 0 ? [bytes] : [];
+  },
+  separate: false,
+};
+
 /**
- * The CPU device: kernels in JavaScript over typed arrays, in f32 and, for gradient checks, f64.
+ * The CPU device: WebAssembly kernels for f32, loops over typed arrays for all else, f64 for gradient checks.
  *
  * Gathered operations run in the order in which they were recorded; those whose results nobody needs any more
  * do not run at all.
@@ -49,6 +68,7 @@ export class CpuDevice implements Device {
   readonly keepsSites: boolean;
   readonly referencesOnly: boolean;
   readonly poison: boolean;
+  readonly planning: Planning = planning;
   readonly counters: DeviceCounters = {
     kernels: 0,
     plans: 0,
@@ -58,6 +78,8 @@ export class CpuDevice implements Device {
     reads: 0,
   };
   step: string | null = null;
+  /** The WebAssembly memory in which all values lie; null without WebAssembly. */
+  readonly heap: Heap | null;
   readonly #pool: CpuPool;
   #pending: Node[] = [];
   #pendingBytes = 0;
@@ -73,14 +95,24 @@ export class CpuDevice implements Device {
     references = false,
     trackLeaks = false,
     poolBytes = 256 * 2 ** 20,
+    wasm = true,
   }: CpuOptions = {}) {
+    if (wasm !== true && wasm !== false && wasm !== 'plain') {
+      throw new OptionError(`createCpu: wasm must be true, false or 'plain', got ${JSON.stringify(wasm)}.`);
+    }
     this.name = name;
     this.checkNumerics = checkNumerics;
     this.keepsSites = checkNumerics;
     this.referencesOnly = references;
     this.poison = poison;
     this.#origins = trackLeaks ? new Map() : null;
-    this.#pool = new CpuPool(this.counters, poolBytes, poison);
+    this.heap = createHeap(wasm);
+    this.#pool = new CpuPool(this.counters, poolBytes, poison, this.heap);
+  }
+
+  /** Which kernels run: those of WebAssembly with relaxed or plain SIMD, or loops over typed arrays. */
+  get build(): Build {
+    return this.heap?.build ?? 'loops';
   }
 
   memory(): DeviceMemory {
@@ -107,7 +139,7 @@ export class CpuDevice implements Device {
     this.#pool.resetPeak();
   }
 
-  supports(op: Op, _inputs: readonly Aval[]): boolean {
+  supports(op: Op): boolean {
     return op.cpu !== undefined;
   }
 
@@ -184,25 +216,33 @@ export class CpuDevice implements Device {
 
   #execute(node: Node): void {
     const { op, attrs } = node;
+    // All memory first: growing the heap ends the life of views.
+    const sources = node.inputs.map((v) => v.storage.buffer as CpuBuffer);
     const borrowed: CpuBuffer[] = [];
-    const inputs = node.inputs.map((v): CpuView => {
-      const view = viewOfValue(v);
-      if (op.strided || isContiguous(v)) return view;
-      const buffer = this.allocate(v.dtype, sizeOf(v.shape));
+    const borrow = (dtype: DType, length: number): CpuBuffer => {
+      const buffer = this.allocate(dtype, length);
       borrowed.push(buffer);
-      const denseView: CpuView = { data: buffer.as(v.dtype), offset: 0, shape: v.shape, strides: v.strides };
-      copyInto(view, denseView);
-      return { ...denseView, strides: rowMajor(v.shape) };
-    });
-    const bytes = op.scratch?.(node.inputs, attrs) ?? 0;
-    const scratch = bytes > 0 ? this.allocate('f64', Math.ceil(bytes / 8)) : null;
-    if (scratch !== null) borrowed.push(scratch);
-
-    node.outputs.forEach((v, i) => {
-      const taken = this.#inplace(node, i);
-      v.storage.buffer = taken ?? this.allocate(v.dtype, v.storage.length);
-    });
+      return buffer;
+    };
     try {
+      const copies = node.inputs.map((v) =>
+        op.strided || isContiguous(v) ? null : borrow(v.dtype, sizeOf(v.shape)),
+      );
+      const bytes = op.scratch?.(node.inputs, attrs) ?? 0;
+      const scratch = bytes > 0 ? borrow('f64', Math.ceil(bytes / 8)) : null;
+      node.outputs.forEach((v, i) => {
+        const taken = this.#inplace(node, i);
+        v.storage.buffer = taken ?? this.allocate(v.dtype, v.storage.length);
+      });
+
+      const inputs = node.inputs.map((v, i): CpuView => {
+        const view = { data: sources[i].as(v.dtype), offset: v.offset, shape: v.shape, strides: v.strides };
+        const copy = copies[i];
+        if (copy === null) return view;
+        const dense = { data: copy.as(v.dtype), offset: 0, shape: v.shape, strides: rowMajor(v.shape) };
+        copyInto(view, dense, this.heap?.kernels);
+        return dense;
+      });
       this.counters.kernels++;
       runKernel(
         op,
@@ -294,20 +334,19 @@ class CpuExecutable implements Executable {
   run(inputs: readonly Value[]): Value[] {
     const { program } = this;
     const device = this.#device;
-    if (this.#bound === null) {
-      this.#arena = device.allocate('f64', program.arenaBytes / 8);
-      this.#bound = new BoundProgram(program, this.#arena.memory, 0, device);
+    // All memory first: growing the heap ends the life of views.
+    const arena = (this.#arena ??= device.allocate('f64', program.arenaBytes / 8));
+    const buffers = this.#results();
+    if (this.#bound === null || this.#bound.memory !== arena.memory) {
+      this.#bound = new BoundProgram(program, arena.memory, arena.byteOffset, device);
     }
     const bound = this.#bound;
     inputs.forEach((v, i) => {
       const view = viewOfValue(v);
       bound.setInput(i, view.data, view.offset);
     });
-    const buffers = program.outputs.map((aval, i) => {
-      if (program.donated[i] !== -1) return null;
-      const buffer = device.allocate(aval.dtype, sizeOf(aval.shape));
-      bound.setOutput(i, buffer.as(aval.dtype), 0);
-      return buffer;
+    buffers.forEach((b, i) => {
+      if (b !== null) bound.setOutput(i, b.as(program.outputs[i].dtype), 0);
     });
     this.failedAt = -1;
     try {
@@ -330,6 +369,21 @@ class CpuExecutable implements Executable {
       }
       return value;
     });
+  }
+
+  /** Memory of the results that take over no argument's. */
+  #results(): (CpuBuffer | null)[] {
+    const { outputs, donated } = this.program;
+    const buffers: (CpuBuffer | null)[] = [];
+    try {
+      outputs.forEach(({ dtype, shape }, i) =>
+        buffers.push(donated[i] === -1 ? this.#device.allocate(dtype, sizeOf(shape)) : null),
+      );
+    } catch (error) {
+      for (const b of buffers) if (b !== null) this.#device.free(b);
+      throw error;
+    }
+    return buffers;
   }
 
   dispose(): void {

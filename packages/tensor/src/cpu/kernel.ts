@@ -1,16 +1,30 @@
-import type { CpuCall } from '../engine/op.js';
+import type { CpuCall, CpuView } from '../engine/op.js';
 import type { Op } from '../engine/op.js';
 import { sizeOf, isFloat } from '../engine/dtype.js';
 import type { Aval } from '../engine/dtype.js';
 import { NumericsError, SeqError, show } from '../engine/errors.js';
 import type { Node } from '../engine/value.js';
 import { siteOf } from '../engine/value.js';
+import type { Kernels } from '../wasm/kernels.js';
+import type { Heap } from './heap.js';
 
 /** What a kernel run needs to know of the device. */
 export interface KernelContext {
   readonly checkNumerics: boolean;
   readonly poison: boolean;
   readonly step: string | null;
+  /** Where all operands of its kernels lie; null when they are loops over typed arrays. */
+  readonly heap: Heap | null;
+}
+
+/** The WebAssembly kernels that a call may use; its operands then lie in their memory. */
+export function kernelsOf(call: CpuCall<unknown>): Kernels | null {
+  return (call.context as KernelContext | undefined)?.heap?.kernels ?? null;
+}
+
+/** Address of the first element of a view of 4-byte elements. */
+export function address(view: CpuView): number {
+  return view.data.byteOffset + 4 * view.offset;
 }
 
 /** Runs one kernel; errors of the data say where the operation was recorded. */

@@ -57,6 +57,39 @@ export function rowsOf(call: CpuCall<unknown>): RowPlan {
   return memo.value;
 }
 
+/** A row plan whose last outer axis is walked by the kernel. */
+export interface BlockPlan {
+  /** The outer axes that are left. */
+  readonly plan: RowPlan;
+  readonly rows: number;
+  /** Distance of rows for each operand. */
+  readonly strides: readonly number[];
+}
+
+const blocks: WeakMap<RowPlan, BlockPlan> = /* @__PURE__ */ new WeakMap();
+
+/** Takes the last outer axis out of a plan, once per plan; one row where there is none. */
+export function blockOf(plan: RowPlan): BlockPlan {
+  let block = blocks.get(plan);
+  if (block === undefined) {
+    const last = plan.outer.length - 1;
+    block =
+      last < 0
+        ? { plan, rows: 1, strides: plan.step.map(() => 0) }
+        : {
+            plan: {
+              ...plan,
+              outer: plan.outer.slice(0, last),
+              strides: plan.strides.map((s) => s.slice(0, last)),
+            },
+            rows: plan.outer[last],
+            strides: plan.strides.map((s) => s[last]),
+          };
+    blocks.set(plan, block);
+  }
+  return block;
+}
+
 /**
  * Visits every row of a plan with the element offsets of up to four operands.
  *

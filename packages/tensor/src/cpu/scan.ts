@@ -4,6 +4,7 @@ import type { TypedArray } from '../engine/dtype.js';
 import type { CpuCall, CpuView } from '../engine/op.js';
 import type { Program } from '../engine/program.js';
 import { BoundProgram } from './bound.js';
+import type { KernelContext } from './kernel.js';
 
 /** What the CPU needs to know of a loop: its body and how many of the operands are carried and sliced. */
 export interface LoopAttrs {
@@ -53,7 +54,7 @@ function prepare(call: CpuCall<LoopAttrs>): Prepared {
     current.push(block(program.inputs[i]));
     spare.push(program.donated[i] === -1 ? block(program.outputs[i]) : null);
   }
-  const bound = new BoundProgram(program, buffer, byteOffset, call.context!);
+  const bound = new BoundProgram(program, buffer, byteOffset, call.context as KernelContext);
   return (memo.value = { buffer, byteOffset, bound, current, spare });
 }
 

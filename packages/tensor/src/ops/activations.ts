@@ -11,6 +11,9 @@ export const sigmoidOp: Op<null> = unary(
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = sigmoidNumber(x[xi]);
   },
   (g, _x, y) => g.mul(y).mul(y.mul(-1).add(1)),
+  'float',
+  undefined,
+  'sigmoidRow',
 );
 export const reluOp: Op<null> = unary(
   'relu',
@@ -19,6 +22,8 @@ export const reluOp: Op<null> = unary(
   },
   (g, x) => x.gt(0).where(g, 0),
   'number',
+  undefined,
+  'reluRow',
 );
 export const softplusOp: Op<null> = unary(
   'softplus',
@@ -26,6 +31,9 @@ export const softplusOp: Op<null> = unary(
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = softplusNumber(x[xi]);
   },
   (g, x) => g.mul(x.sigmoid()),
+  'float',
+  undefined,
+  'softplusRow',
 );
 export const logSigmoidOp: Op<null> = unary(
   'logSigmoid',
@@ -33,6 +41,9 @@ export const logSigmoidOp: Op<null> = unary(
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = -softplusNumber(-x[xi]);
   },
   (g, x) => g.mul(x.neg().sigmoid()),
+  'float',
+  undefined,
+  'logSigmoidRow',
 );
 export const siluOp: Op<null> = unary(
   'silu',
@@ -46,6 +57,9 @@ export const siluOp: Op<null> = unary(
     const s = x.sigmoid();
     return g.mul(s.add(y.mul(s.mul(-1).add(1))));
   },
+  'float',
+  undefined,
+  'siluRow',
 );
 export const geluOp: Op<null> = unary(
   'gelu',
@@ -64,6 +78,9 @@ export const geluOp: Op<null> = unary(
       .mul(1 / Math.sqrt(2 * Math.PI));
     return g.mul(cdf.add(x.mul(pdf)));
   },
+  'float',
+  undefined,
+  'geluRow',
 );
 const geluC = Math.sqrt(2 / Math.PI);
 export const geluTanhOp: Op<null> = unary(
@@ -84,6 +101,9 @@ export const geluTanhOp: Op<null> = unary(
       .mul(x2.mul(3 * 0.044715 * geluC).add(geluC));
     return g.mul(t.add(1).add(x.mul(dt)).mul(0.5));
   },
+  'float',
+  undefined,
+  'geluTanhRow',
 );
 export const eluOp: Op<null> = unary(
   'elu',

@@ -10,6 +10,10 @@ export const addOp: Op<null> = binary(
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] + b[bi];
   },
   (g) => [() => g, () => g],
+  'number',
+  undefined,
+  undefined,
+  'addRows',
 );
 export const subOp: Op<null> = binary(
   'sub',
@@ -17,6 +21,10 @@ export const subOp: Op<null> = binary(
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] - b[bi];
   },
   (g) => [() => g, () => g.neg()],
+  'number',
+  undefined,
+  undefined,
+  'subRows',
 );
 export const mulOp: Op<null> = binary(
   'mul',
@@ -29,6 +37,7 @@ export const mulOp: Op<null> = binary(
   (a, ai, as, b, bi, bs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = Math.imul(a[ai], b[bi]);
   },
+  'mulRows',
 );
 export const divOp: Op<null> = binary(
   'div',
@@ -36,6 +45,10 @@ export const divOp: Op<null> = binary(
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] / b[bi];
   },
   (g, _a, b, y) => [() => g.div(b), () => g.mul(y).div(b).neg()],
+  'number',
+  undefined,
+  undefined,
+  'divRows',
 );
 export const powOp: Op<null> = binary(
   'pow',
@@ -65,6 +78,10 @@ export const maximumOp: Op<null> = binary(
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = Math.max(a[ai], b[bi]);
   },
   (g, a, b) => [() => a.ge(b).where(g, 0), () => a.ge(b).where(0, g)],
+  'number',
+  undefined,
+  undefined,
+  'maxRows',
 );
 export const minimumOp: Op<null> = binary(
   'minimum',
@@ -72,6 +89,10 @@ export const minimumOp: Op<null> = binary(
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = Math.min(a[ai], b[bi]);
   },
   (g, a, b) => [() => a.le(b).where(g, 0), () => a.le(b).where(0, g)],
+  'number',
+  undefined,
+  undefined,
+  'minRows',
 );
 
 /** a + b. Shapes broadcast; element types must agree. */

@@ -1,4 +1,5 @@
 import type { Tensor } from '../tensor.js';
+import { address, kernelsOf } from '../cpu/kernel.js';
 import { apply1, elements } from '../engine/apply.js';
 import { sizeOf } from '../engine/dtype.js';
 import { DTypeError } from '../engine/errors.js';
@@ -32,15 +33,21 @@ export const cumsumOp: Op<CumsumAttrs> = defineOp<CumsumAttrs>({
     return { shape: x.shape, dtype: x.dtype };
   },
   scratch: ([x], { axis }) => 8 * sizeOf(x.shape.slice(axis + 1)),
-  cpu({ inputs: [x], outputs: [y], attrs: { axis, reverse, exclusive }, scratch }) {
+  cpu(call) {
+    const [x, y] = [call.inputs[0], call.outputs[0]];
+    const { axis, reverse, exclusive } = call.attrs;
     const outer = sizeOf(x.shape.slice(0, axis));
     const n = x.shape[axis];
     const inner = sizeOf(x.shape.slice(axis + 1));
     const step = reverse ? -inner : inner;
+    const kernels = x.data instanceof Float32Array ? kernelsOf(call) : null;
     for (let r = 0; r < outer; r++) {
       const first = (r * n + (reverse ? n - 1 : 0)) * inner;
-      if (inner === 1) sumLine(x.data, x.offset + first, y.data, y.offset + first, n, step, exclusive);
-      else sumRows(x.data, x.offset + first, y.data, y.offset + first, n, step, inner, exclusive, scratch);
+      if (kernels !== null) {
+        kernels.cumsumRows(address(y) + 4 * first, address(x) + 4 * first, n, 4 * step, inner, exclusive);
+      } else if (inner === 1) sumLine(x.data, x.offset + first, y.data, y.offset + first, n, step, exclusive);
+      else
+        sumRows(x.data, x.offset + first, y.data, y.offset + first, n, step, inner, exclusive, call.scratch);
     }
   },
   vjp: ({ cotangents: [g], attrs }) => [apply1(cumsumOp, [g!], { ...attrs, reverse: !attrs.reverse })],

@@ -12,6 +12,8 @@ export const negOp: Op<null> = unary(
   },
   (g) => g.neg(),
   'number',
+  undefined,
+  'negRow',
 );
 export const absOp: Op<null> = unary(
   'abs',
@@ -20,6 +22,8 @@ export const absOp: Op<null> = unary(
   },
   (g, x) => g.mul(x.sign()),
   'number',
+  undefined,
+  'absRow',
 );
 export const signOp: Op<null> = unary(
   'sign',
@@ -62,6 +66,8 @@ export const squareOp: Op<null> = unary(
   },
   (g, x) => g.mul(x).mul(2),
   'number',
+  undefined,
+  'squareRow',
 );
 export const reciprocalOp: Op<null> = unary(
   'reciprocal',
@@ -69,6 +75,9 @@ export const reciprocalOp: Op<null> = unary(
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = 1 / x[xi];
   },
   (g, _x, y) => g.mul(y.square()).neg(),
+  'float',
+  undefined,
+  'reciprocalRow',
 );
 export const sqrtOp: Op<null> = unary(
   'sqrt',
@@ -76,6 +85,9 @@ export const sqrtOp: Op<null> = unary(
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.sqrt(x[xi]);
   },
   (g, _x, y) => g.div(y).mul(0.5),
+  'float',
+  undefined,
+  'sqrtRow',
 );
 export const rsqrtOp: Op<null> = unary(
   'rsqrt',
@@ -83,6 +95,9 @@ export const rsqrtOp: Op<null> = unary(
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = 1 / Math.sqrt(x[xi]);
   },
   (g, x, y) => g.mul(y).div(x).mul(-0.5),
+  'float',
+  undefined,
+  'rsqrtRow',
 );
 export const expOp: Op<null> = unary(
   'exp',
@@ -90,6 +105,9 @@ export const expOp: Op<null> = unary(
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = expNumber(x[xi]);
   },
   (g, _x, y) => g.mul(y),
+  'float',
+  undefined,
+  'expRow',
 );
 export const expm1Op: Op<null> = unary(
   'expm1',
@@ -104,6 +122,9 @@ export const logOp: Op<null> = unary(
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.log(x[xi]);
   },
   (g, x) => g.div(x),
+  'float',
+  undefined,
+  'logRow',
 );
 export const log1pOp: Op<null> = unary(
   'log1p',
@@ -139,6 +160,9 @@ export const tanhOp: Op<null> = unary(
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = tanhNumber(x[xi]);
   },
   (g, _x, y) => g.sub(g.mul(y.square())),
+  'float',
+  undefined,
+  'tanhRow',
 );
 export const erfOp: Op<null> = unary(
   'erf',
@@ -146,6 +170,9 @@ export const erfOp: Op<null> = unary(
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = erfNumber(x[xi]);
   },
   (g, x) => g.mul(x.square().neg().exp()).mul(2 / Math.sqrt(Math.PI)),
+  'float',
+  undefined,
+  'erfRow',
 );
 /** Inverse of the error function: an approximation of Winitzki refined by Halley steps. */
 export const erfinvOp: Op<null> = unary(

@@ -1,4 +1,5 @@
 import type { Tensor } from '../tensor.js';
+import { address, kernelsOf } from '../cpu/kernel.js';
 import { apply1 } from '../engine/apply.js';
 import type { Aval, DType } from '../engine/dtype.js';
 import { sizeOf } from '../engine/dtype.js';
@@ -33,10 +34,18 @@ export const gatherOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
     checkIndices('gather', idx);
     return { shape: [...x.shape.slice(0, axis), ...idx.shape, ...x.shape.slice(axis + 1)], dtype: x.dtype };
   },
-  cpu({ inputs, outputs, attrs: { axis } }) {
+  cpu(call) {
+    const { inputs, outputs } = call;
+    const { axis } = call.attrs;
     const [x, idx, o] = [inputs[0], inputs[1], outputs[0]];
     const [P, N, Q] = [product(x.shape, 0, axis), x.shape[axis], product(x.shape, axis + 1, x.shape.length)];
     const I = sizeOf(idx.shape);
+    const kernels = x.data.BYTES_PER_ELEMENT === 4 ? kernelsOf(call) : null;
+    if (kernels !== null) {
+      const wrong = kernels.gatherRows(address(o), address(x), address(idx), P, N, I, 4 * Q);
+      if (wrong >= 0) outOfRange('gather', idx.data[idx.offset + wrong], N, wrong);
+      return;
+    }
     for (let p = 0, oi = o.offset; p < P; p++) {
       for (let k = 0; k < I; k++, oi += Q) {
         const j = idx.data[idx.offset + k];
@@ -73,11 +82,19 @@ export const scatterAddOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
     }
     return { shape: x.shape, dtype: x.dtype };
   },
-  cpu({ inputs, outputs, attrs: { axis } }) {
+  cpu(call) {
+    const { inputs, outputs } = call;
+    const { axis } = call.attrs;
     const [x, idx, u, o] = [inputs[0], inputs[1], inputs[2], outputs[0]];
     const [P, N, Q] = [product(x.shape, 0, axis), x.shape[axis], product(x.shape, axis + 1, x.shape.length)];
     const I = sizeOf(idx.shape);
     copyDense(x, o);
+    const kernels = x.data instanceof Float32Array ? kernelsOf(call) : null;
+    if (kernels !== null) {
+      const wrong = kernels.scatterRows(address(o), address(u), address(idx), P, N, I, Q);
+      if (wrong >= 0) outOfRange('scatterAdd', idx.data[idx.offset + wrong], N, wrong);
+      return;
+    }
     for (let p = 0, ui = u.offset; p < P; p++) {
       for (let k = 0; k < I; k++, ui += Q) {
         const j = idx.data[idx.offset + k];

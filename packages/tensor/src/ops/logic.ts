@@ -1,4 +1,5 @@
-import { eachRow, rowsOf } from '../cpu/rows.js';
+import { kernelsOf } from '../cpu/kernel.js';
+import { blockOf, eachRow, rowsOf } from '../cpu/rows.js';
 import { apply1 } from '../engine/apply.js';
 import { DTypeError } from '../engine/errors.js';
 import { broadcastShapes } from '../engine/layout.js';
@@ -75,6 +76,29 @@ export const whereOp: Op<null> = defineOp<null>({
     const rows = rowsOf(call);
     const [, cs, as, bs] = rows.step as [number, number, number, number];
     const [cd, ad, bd, od, n] = [c.data, a.data, b.data, o.data, rows.n];
+    const kernels = ad.BYTES_PER_ELEMENT === 4 ? kernelsOf(call) : null;
+    if (kernels !== null) {
+      const block = blockOf(rows);
+      const [, cr, ar, br] = block.strides as [number, number, number, number];
+      const [op, cp, ap, bp] = [od.byteOffset, cd.byteOffset, ad.byteOffset, bd.byteOffset];
+      eachRow(block.plan, [o.offset, c.offset, a.offset, b.offset], (oi, ci, ai, bi) =>
+        kernels.whereRows(
+          op + 4 * oi,
+          n,
+          block.rows,
+          cp + ci,
+          cs,
+          cr,
+          ap + 4 * ai,
+          as,
+          ar,
+          bp + 4 * bi,
+          bs,
+          br,
+        ),
+      );
+      return;
+    }
     eachRow(rows, [o.offset, c.offset, a.offset, b.offset], (oi, ci, ai, bi) => {
       for (const e = oi + n; oi < e; oi++, ci += cs, ai += as, bi += bs) {
         od[oi] = cd[ci] !== 0 ? ad[ai] : bd[bi];

@@ -1,5 +1,6 @@
 import type { Tensor } from '../tensor.js';
 import { exp } from '../cpu/exp.js';
+import { kernelsOf } from '../cpu/kernel.js';
 import { apply1 } from '../engine/apply.js';
 import type { Aval } from '../engine/dtype.js';
 import { sizeOf } from '../engine/dtype.js';
@@ -64,19 +65,24 @@ export const crossEntropyOp: Op<LossAttrs> = defineOp<LossAttrs>({
     shape: reduction === 'none' ? targets.shape : [],
     dtype: logits.dtype,
   }),
-  cpu({ inputs: [logits, targets, weight], outputs: [out], attrs }) {
-    const { reduction, ignoreIndex, labelSmoothing: eps } = attrs;
+  cpu(call) {
+    const [logits, targets, weight] = call.inputs;
+    const out = call.outputs[0];
+    const { reduction, ignoreIndex, labelSmoothing: eps } = call.attrs;
     const [N, V] = logits.shape;
     const x = logits.data;
+    const kernels = x instanceof Float32Array ? kernelsOf(call) : null;
     let total = 0;
     for (let r = 0; r < N; r++) {
       const y = targetOf(targets, r, V, ignoreIndex);
       let loss = 0;
       if (y >= 0) {
         const at = logits.offset + r * V;
-        const m = rowMax(x, at, V);
+        const p = x.byteOffset + 4 * at;
+        const m = kernels === null ? rowMax(x, at, V) : kernels.maxOf(p, V);
         let sum = 0;
-        for (let i = at; i < at + V; i++) sum += exp(x[i] - m);
+        if (kernels !== null) sum = kernels.expSumOf(p, V, m);
+        else for (let i = at; i < at + V; i++) sum += exp(x[i] - m);
         const logSum = Math.log(sum);
         const wy = weight === undefined ? 1 : weight.data[weight.offset + y];
         // The maximum is subtracted first, so that equal large logits cancel exactly; −∞ has probability 0.
@@ -121,9 +127,12 @@ export const crossEntropyGradOp: Op<LossAttrs> = defineOp<LossAttrs>({
   throws: true,
   inplace: [0],
   infer: ([logits]) => ({ shape: logits.shape, dtype: logits.dtype }),
-  cpu({ inputs: [logits, targets, g, weight], outputs: [out], attrs }) {
-    const { reduction, ignoreIndex, labelSmoothing: eps } = attrs;
+  cpu(call) {
+    const [logits, targets, g, weight] = call.inputs;
+    const out = call.outputs[0];
+    const { reduction, ignoreIndex, labelSmoothing: eps } = call.attrs;
     const [N, V] = logits.shape;
+    const kernels = logits.data instanceof Float32Array ? kernelsOf(call) : null;
     const x = logits.data;
     const d = out.data;
     const all = weightSum(weight, V);
@@ -136,9 +145,11 @@ export const crossEntropyGradOp: Op<LossAttrs> = defineOp<LossAttrs>({
         d.fill(0, to, to + V);
         continue;
       }
-      const m = rowMax(x, at, V);
+      const [p, q] = [x.byteOffset + 4 * at, d.byteOffset + 4 * to];
+      const m = kernels === null ? rowMax(x, at, V) : kernels.maxOf(p, V);
       let sum = 0;
       if (m === -Infinity) d.fill(0, to, to + V);
+      else if (kernels !== null) sum = kernels.expStoreOf(q, p, V, m);
       else {
         for (let c = 0; c < V; c++) {
           const e = exp(x[at + c] - m);
@@ -149,7 +160,8 @@ export const crossEntropyGradOp: Op<LossAttrs> = defineOp<LossAttrs>({
       const scale = g.data[reduction === 'none' ? g.offset + r : g.offset] / divisor;
       const wy = weight === undefined ? 1 : weight.data[weight.offset + y];
       const pull = sum === 0 ? 0 : (scale * ((1 - eps) * wy + (eps / V) * all)) / sum;
-      if (eps === 0) for (let c = to; c < to + V; c++) d[c] *= pull;
+      if (eps === 0 && kernels !== null) kernels.scaleOf(q, V, pull);
+      else if (eps === 0) for (let c = to; c < to + V; c++) d[c] *= pull;
       else {
         for (let c = 0; c < V; c++) {
           const w = weight === undefined ? 1 : weight.data[weight.offset + c];

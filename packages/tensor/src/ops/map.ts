@@ -1,4 +1,5 @@
-import { eachRow, rowsOf } from '../cpu/rows.js';
+import { kernelsOf } from '../cpu/kernel.js';
+import { blockOf, eachRow, rowsOf } from '../cpu/rows.js';
 import { apply1, elements } from '../engine/apply.js';
 import type { Aval, DType, TypedArray } from '../engine/dtype.js';
 import { isFloat } from '../engine/dtype.js';
@@ -8,6 +9,7 @@ import type { Op } from '../engine/op.js';
 import { defineOp } from '../engine/op.js';
 import { temporaries } from '../engine/state.js';
 import type { Tensor } from '../tensor.js';
+import type { BinaryName, UnaryName } from '../wasm/kernels.js';
 
 type A = TypedArray;
 /** n elements of x from xi by steps of xs into o from oi. */
@@ -52,13 +54,14 @@ export const perElement = (_: readonly Aval[], outputs: readonly Aval[]): { flop
   flops: elements(outputs),
 });
 
-/** An op that maps one tensor element by element. */
+/** An op that maps one tensor element by element; `fast` names its kernel for f32. */
 export function unary(
   name: string,
   loop: Loop1,
   vjp: (g: Tensor, x: Tensor, y: Tensor) => Tensor | null,
   kinds: Kinds = 'float',
   out?: DType,
+  fast?: UnaryName,
 ): Op<null> {
   return defineOp<null>({
     name,
@@ -72,6 +75,13 @@ export function unary(
       const [x, o] = [call.inputs[0], call.outputs[0]];
       const rows = rowsOf(call);
       const step = rows.step[1];
+      const kernels = fast !== undefined && x.data instanceof Float32Array ? kernelsOf(call) : null;
+      if (kernels !== null) {
+        const [op, xp] = [o.data.byteOffset, x.data.byteOffset];
+        const f = kernels[fast!];
+        eachRow(rows, [o.offset, x.offset], (oi, xi) => f(op + 4 * oi, xp + 4 * xi, step, rows.n));
+        return;
+      }
       eachRow(rows, [o.offset, x.offset], (oi, xi) => loop(x.data, xi, step, o.data, oi, rows.n));
     },
     vjp: ({ inputs, outputs, cotangents }) => [vjp(cotangents[0]!, inputs[0], outputs[0])],
@@ -79,7 +89,7 @@ export function unary(
   });
 }
 
-/** An op of two tensors that broadcast. */
+/** An op of two tensors that broadcast; `fast` names its kernel for f32. */
 export function binary(
   name: string,
   loop: Loop2,
@@ -87,6 +97,7 @@ export function binary(
   kinds: Kinds = 'number',
   out?: DType,
   intLoop?: Loop2,
+  fast?: BinaryName,
 ): Op<null> {
   return defineOp<null>({
     name,
@@ -106,6 +117,17 @@ export function binary(
       const o = call.outputs[0];
       const rows = rowsOf(call);
       const [, as, bs] = rows.step as [number, number, number];
+      const kernels = fast !== undefined && a.data instanceof Float32Array ? kernelsOf(call) : null;
+      if (kernels !== null) {
+        const block = blockOf(rows);
+        const [, ar, br] = block.strides as [number, number, number];
+        const [op, ap, bp] = [o.data.byteOffset, a.data.byteOffset, b.data.byteOffset];
+        const k = kernels[fast!];
+        eachRow(block.plan, [o.offset, a.offset, b.offset], (oi, ai, bi) =>
+          k(op + 4 * oi, rows.n, block.rows, ap + 4 * ai, as, ar, bp + 4 * bi, bs, br),
+        );
+        return;
+      }
       const f =
         intLoop !== undefined && !(a.data instanceof Float32Array || a.data instanceof Float64Array)
           ? intLoop

@@ -1,6 +1,7 @@
 import type { Tensor } from '../tensor.js';
-import { gemm } from '../cpu/gemm.js';
+import { gemm, wasmGemm } from '../cpu/gemm.js';
 import type { FloatArray } from '../cpu/gemm-packed.js';
+import { kernelsOf } from '../cpu/kernel.js';
 import { broadcastStrides, eachRow } from '../cpu/rows.js';
 import { apply1 } from '../engine/apply.js';
 import type { Aval } from '../engine/dtype.js';
@@ -40,7 +41,8 @@ export const matmulOp: Op<null> = defineOp<null>({
   name: 'matmul',
   strided: true,
   infer: ([a, b]) => inferMatmul(a, b),
-  cpu({ inputs, outputs }) {
+  cpu(call) {
+    const { inputs, outputs } = call;
     const [a, b, o] = [inputs[0], inputs[1], outputs[0]];
     const rank = o.shape.length;
     const batch = o.shape.slice(0, -2);
@@ -58,6 +60,15 @@ export const matmulOp: Op<null> = defineOp<null>({
       step: [],
       strides: [stridesOf(o.shape).slice(0, rank - 2), full(a), full(b)],
     };
+    const kernels = od instanceof Float32Array ? kernelsOf(call) : null;
+    if (kernels !== null) {
+      if (M === 0 || N === 0) return;
+      const [op, ap, bp] = [od.byteOffset, ad.byteOffset, bd.byteOffset];
+      eachRow(rows, [o.offset, a.offset, b.offset], (oi, ai, bi) => {
+        wasmGemm(kernels, M, N, K, ap + 4 * ai, ar, ac, bp + 4 * bi, br, bc, op + 4 * oi, N, 1, false);
+      });
+      return;
+    }
     eachRow(rows, [o.offset, a.offset, b.offset], (oi, ai, bi) =>
       gemm(M, N, K, ad, ai, ar, ac, bd, bi, br, bc, od, oi),
     );
@@ -90,7 +101,7 @@ function weightGrad(a: Tensor, g: Tensor, b: Tensor): Tensor {
  *
  * @param a [..., M, K]
  * @param b [..., K, N]  a transposed view costs nothing: `matmul(a, b.transpose())`
- * @returns [..., M, N]  accumulated in double precision
+ * @returns [..., M, N]  products of an element added in the order of k: in f32 by WebAssembly, in double by the loops
  * @throws ShapeError, DTypeError
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {

@@ -1,4 +1,5 @@
 import type { Tensor } from '../tensor.js';
+import { kernelsOf } from '../cpu/kernel.js';
 import { eachRow, planRows } from '../cpu/rows.js';
 import { apply1, elements } from '../engine/apply.js';
 import { DTypeError, ShapeError, show } from '../engine/errors.js';
@@ -73,6 +74,8 @@ function recur(call: CpuCall<RecurrenceAttrs>): void {
   ]);
   const rows = memo.value as ReturnType<typeof planRows>;
   const [os, as, xs, hs] = rows.step;
+  const side = out.data instanceof Float32Array && os === 1 && (xs === 1 || rows.n === 1);
+  const kernels = side ? kernelsOf(call) : null;
   const sign = reverse ? -1 : 1;
   const [ot, at, xt] = [out.strides[axis], a.strides[axis], x.strides[axis]].map((s) => sign * s);
   const first = reverse ? T - 1 : 0;
@@ -85,7 +88,14 @@ function recur(call: CpuCall<RecurrenceAttrs>): void {
       const h0 = initial === undefined ? 0 : a.data[p + i * as] * initial.data[r + i * hs];
       out.data[o + i * os] = h0 + x.data[q + i * xs];
     }
-    if (os <= Math.abs(ot)) {
+    if (kernels !== null) {
+      const [op, ap, xp] = [
+        4 * o + out.data.byteOffset,
+        4 * p + a.data.byteOffset,
+        4 * q + x.data.byteOffset,
+      ];
+      kernels.recurRows(op, 4 * ot, ap, 4 * at, 4 * as, xp, 4 * xt, rows.n, T);
+    } else if (os <= Math.abs(ot)) {
       for (let t = 1; t < T; t++) {
         steps(out.data, o + t * ot, os, ot, a.data, p + t * at, as, x.data, q + t * xt, xs, rows.n);
       }

@@ -1,5 +1,6 @@
 import type { Tensor } from '../tensor.js';
-import { eachRow, planRows } from '../cpu/rows.js';
+import { kernelsOf } from '../cpu/kernel.js';
+import { blockOf, eachRow, planRows } from '../cpu/rows.js';
 import { apply1, elements } from '../engine/apply.js';
 import type { Aval, Shape } from '../engine/dtype.js';
 import { isFloat, sizeOf } from '../engine/dtype.js';
@@ -8,6 +9,7 @@ import { normalizeAxes, normalizeAxis, stridesOf } from '../engine/layout.js';
 import type { CpuCall, Op, VjpCall } from '../engine/op.js';
 import { temporaries } from '../engine/state.js';
 import { defineOp } from '../engine/op.js';
+import type { Kernels } from '../wasm/kernels.js';
 
 interface ReduceAttrs {
   /** Sorted, from the front. */
@@ -32,6 +34,18 @@ type Fold = (
   n: number,
 ) => void;
 
+/** Rows of f32 side by side, folded by WebAssembly into `acc`; distances in bytes, n and rows in elements. */
+type FastFold = (
+  k: Kernels,
+  acc: number,
+  accStep: number,
+  accRow: number,
+  x: number,
+  xRow: number,
+  n: number,
+  rows: number,
+) => boolean;
+
 /** Reduced axes stay with size 1; the public functions drop them by a view. */
 function reduceOp(
   name: string,
@@ -39,6 +53,7 @@ function reduceOp(
   fold: Fold,
   vjp: (call: VjpCall<ReduceAttrs>, g: Tensor, x: Tensor, y: Tensor) => Tensor | null,
   check: (x: Aval) => string | undefined,
+  fast?: FastFold,
 ): Op<ReduceAttrs> {
   return defineOp<ReduceAttrs>({
     name,
@@ -57,7 +72,16 @@ function reduceOp(
       acc.fill(start, 0, size);
       const rows = reduceRows(call);
       const [os, xs] = rows.step as [number, number];
-      eachRow(rows, [0, x.offset], (oi, xi) => fold(acc, oi, os, x.data, xi, xs, rows.n));
+      const kernels = fast !== undefined && x.data instanceof Float32Array ? kernelsOf(call) : null;
+      if (kernels !== null && xs === 1) {
+        const block = blockOf(rows);
+        const [ar, xr] = block.strides as [number, number];
+        const [ap, xp, n] = [acc.byteOffset, x.data.byteOffset, rows.n];
+        eachRow(block.plan, [0, x.offset], (oi, xi) => {
+          if (fast!(kernels, ap + 8 * oi, 8 * os, 8 * ar, xp + 4 * xi, 4 * xr, n, block.rows)) return;
+          for (let r = 0; r < block.rows; r++) fold(acc, oi + r * ar, os, x.data, xi + r * xr, xs, n);
+        });
+      } else eachRow(rows, [0, x.offset], (oi, xi) => fold(acc, oi, os, x.data, xi, xs, rows.n));
       for (let i = 0; i < size; i++) o.data[o.offset + i] = acc[i]!;
     },
     vjp: (call) => [vjp(call, call.cotangents[0]!, call.inputs[0], call.outputs[0])],
@@ -90,6 +114,12 @@ export const sumOp: Op<ReduceAttrs> = reduceOp(
   },
   (_, g, x) => g.broadcastTo(x.shape),
   numbers,
+  (k, acc, accStep, accRow, x, xRow, n, rows) => {
+    if (accStep === 0) k.sumRows(acc, accRow, x, xRow, n, rows);
+    else if (accStep === 8 && accRow === 0) k.addRowsTo(acc, x, xRow, n, rows);
+    else return false;
+    return true;
+  },
 );
 
 const tie = (g: Tensor, x: Tensor, y: Tensor, axes: readonly number[]): Tensor => {
@@ -105,6 +135,10 @@ export const maxOp: Op<ReduceAttrs> = reduceOp(
   },
   (call, g, x, y) => tie(g, x, y, call.attrs.axes),
   anyType,
+  (k, acc, accStep, accRow, x, xRow, n, rows) => {
+    if (accStep === 0) k.maxRowsTo(acc, accRow, x, xRow, n, rows);
+    return accStep === 0;
+  },
 );
 export const minOp: Op<ReduceAttrs> = reduceOp(
   'min',

@@ -1,5 +1,6 @@
 import type { Tensor } from '../tensor.js';
-import { eachRow, planRows } from '../cpu/rows.js';
+import { kernelsOf } from '../cpu/kernel.js';
+import { blockOf, eachRow, planRows } from '../cpu/rows.js';
 import { apply1 } from '../engine/apply.js';
 import type { Shape } from '../engine/dtype.js';
 import { sizeOf } from '../engine/dtype.js';
@@ -8,13 +9,23 @@ import { broadcastLayout, normalizeAxis, permuteLayout, reshapeLayout, stridesOf
 import type { CpuCall, CpuView, Op } from '../engine/op.js';
 import { temporaries } from '../engine/state.js';
 import { defineOp } from '../engine/op.js';
+import type { Kernels } from '../wasm/kernels.js';
 
 const free = (): { flops: number } => ({ flops: 0 });
 
-/** Copies a strided operand into a dense one of the same size. */
-export function copyInto(x: CpuView, o: CpuView): void {
+/** Copies a strided operand into a dense one of the same size; both in the memory of `kernels` when given. */
+export function copyInto(x: CpuView, o: CpuView, kernels: Kernels | null = null): void {
   const rows = planRows(x.shape, [stridesOf(x.shape), x.strides]);
-  copyRows(rows, x, o);
+  if (kernels === null || x.data.BYTES_PER_ELEMENT !== 4) {
+    copyRows(rows, x, o);
+    return;
+  }
+  const block = blockOf(rows);
+  const [op, xp] = [o.data.byteOffset, x.data.byteOffset];
+  const [step, row] = [rows.step[1], block.strides[1]];
+  eachRow(block.plan, [o.offset, x.offset], (oi, xi) =>
+    kernels.copyRows(op + 4 * oi, rows.n, block.rows, xp + 4 * xi, step, row),
+  );
 }
 
 function copyRows(rows: ReturnType<typeof planRows>, x: CpuView, o: CpuView): void {
@@ -37,7 +48,7 @@ function copyKernel(call: CpuCall<unknown>): void {
       o.data.byteOffset + o.offset * o.data.BYTES_PER_ELEMENT
   )
     return;
-  copyInto(x, o);
+  copyInto(x, o, kernelsOf(call));
 }
 
 /** The same elements in a dense layout of their own. */

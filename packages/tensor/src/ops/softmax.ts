@@ -1,13 +1,15 @@
 import type { Tensor } from '../tensor.js';
 import { exp } from '../cpu/exp.js';
+import { address, kernelsOf } from '../cpu/kernel.js';
 import { apply1, elements } from '../engine/apply.js';
 import type { Aval } from '../engine/dtype.js';
 import { sizeOf } from '../engine/dtype.js';
 import { DTypeError, ShapeError } from '../engine/errors.js';
 import { normalizeAxes, normalizeAxis } from '../engine/layout.js';
-import type { CpuView, Op } from '../engine/op.js';
+import type { CpuCall, CpuView, Op } from '../engine/op.js';
 import { temporaries } from '../engine/state.js';
 import { defineOp } from '../engine/op.js';
+import type { Kernels } from '../wasm/kernels.js';
 import type { Axes, ReduceOptions } from './reduce.js';
 
 // All kernels here work on the last axis; the public functions bring the axis there by a view.
@@ -24,6 +26,19 @@ function checked(name: string, x: Aval): Aval {
 const perInput4 = (inputs: readonly Aval[]): { flops: number } => ({
   flops: 4 * elements(inputs.slice(0, 1)),
 });
+
+/** Runs a WebAssembly kernel on all rows where there is one for them; says whether it did. */
+function fast(
+  call: CpuCall<null>,
+  run: (k: Kernels, o: number, x: number, n: number, rows: number) => void,
+): boolean {
+  const x = call.inputs[0];
+  const kernels = x.data instanceof Float32Array ? kernelsOf(call) : null;
+  if (kernels === null) return false;
+  const n = x.shape[x.shape.length - 1];
+  if (n > 0) run(kernels, address(call.outputs[0]), address(x), n, sizeOf(x.shape) / n);
+  return n > 0;
+}
 
 function eachLine(x: CpuView, visit: (start: number, n: number, row: number) => void): void {
   const n = x.shape[x.shape.length - 1];
@@ -45,7 +60,9 @@ export const softmaxOp: Op<null> = defineOp<null>({
   name: 'softmax',
   inplace: [0],
   infer: ([x]) => checked('softmax', x),
-  cpu({ inputs, outputs }) {
+  cpu(call) {
+    if (fast(call, (k, o, x, n, rows) => k.softmaxRows(o, x, n, rows))) return;
+    const { inputs, outputs } = call;
     const [x, o] = [inputs[0], outputs[0]];
     const [xd, od, shift] = [x.data, o.data, o.offset - x.offset];
     eachLine(x, (at, n) => {
@@ -73,7 +90,10 @@ export const softmaxGradOp: Op<null> = defineOp<null>({
   name: 'softmaxGrad',
   inplace: [1],
   infer: ([y]) => ({ shape: y.shape, dtype: y.dtype }),
-  cpu({ inputs, outputs }) {
+  cpu(call) {
+    const { inputs, outputs } = call;
+    const p = address(inputs[1]);
+    if (fast(call, (k, o, y, n, rows) => k.softmaxGradRows(o, y, p, n, rows))) return;
     const [y, g, o] = [inputs[0], inputs[1], outputs[0]];
     const [yd, gd, od] = [y.data, g.data, o.data];
     const [toG, toO] = [g.offset - y.offset, o.offset - y.offset];
@@ -100,7 +120,9 @@ export const logSumExpOp: Op<null> = defineOp<null>({
     const { shape, dtype } = checked('logSumExp', x);
     return { shape: [...shape.slice(0, -1), 1], dtype };
   },
-  cpu({ inputs, outputs }) {
+  cpu(call) {
+    if (fast(call, (k, o, x, n, rows) => k.logSumExpRows(o, x, n, rows))) return;
+    const { inputs, outputs } = call;
     const [x, o] = [inputs[0], outputs[0]];
     o.data.fill(-Infinity, o.offset, o.offset + sizeOf(o.shape));
     eachLine(x, (at, n, row) => {
@@ -120,7 +142,9 @@ export const logSoftmaxOp: Op<null> = defineOp<null>({
   name: 'logSoftmax',
   inplace: [0],
   infer: ([x]) => checked('logSoftmax', x),
-  cpu({ inputs, outputs }) {
+  cpu(call) {
+    if (fast(call, (k, o, x, n, rows) => k.logSoftmaxRows(o, x, n, rows))) return;
+    const { inputs, outputs } = call;
     const [x, o] = [inputs[0], outputs[0]];
     const [xd, od, shift] = [x.data, o.data, o.offset - x.offset];
     eachLine(x, (at, n) => {
