@@ -30,7 +30,8 @@ describe('root', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       scripts: Record<string, string>;
     };
-    for (const name of ['demo', 'build', 'test', 'check', 'bench', 'golden', 'new', 'changeset']) {
+    const words = ['demo', 'build', 'test', 'check', 'bench', 'golden', 'new', 'changeset'];
+    for (const name of [...words, 'packed', 'new:test', 'release:rehearse']) {
       expect(scripts[name], name).toBe(`node tooling/bootstrap/run.mjs ${name}`);
       expect(commands[name], name).toBeTypeOf('function');
     }

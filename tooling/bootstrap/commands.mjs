@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { clearReports, printSummary, readReports } from './report.mjs';
-import { root, run, toolEnvironment, toolNode } from './setup.mjs';
+import { readStamp, root, run, toolEnvironment, toolNode, writeStamp } from './setup.mjs';
 
 /** @typedef {(args: string[]) => Promise<number>} Command */
 
@@ -103,10 +103,20 @@ export const commands = {
   },
 
   build: (args) => turbo(['build', ...filters(args)]),
-  bench: (args) => turbo(['bench', '--concurrency=1', ...filters(args)]),
+  /** Benches of packages; with --peers Seq beside other libraries, with --counts what models ask of a GPU. */
+  bench: (args) =>
+    args.includes('--peers') || args.includes('--counts')
+      ? typescript('tooling/bench/src/run.ts', args)
+      : turbo(['bench', '--concurrency=1', ...filters(args)]),
   check: (args) => typescript('tooling/check/src/run.ts', args),
   golden: (args) => typescript('tooling/golden/src/run.ts', args),
-  new: (args) => typescript('tooling/new/src/run.ts', args),
+  /** Makes a mechanism or a package; a package is installed on the way, so that what is installed is up to date. */
+  async new(args) {
+    const code = await typescript('tooling/new/src/run.ts', args);
+    const stamp = readStamp();
+    if (code === 0 && stamp) writeStamp(stamp.pnpm);
+    return code;
+  },
   /** Makes a mechanism and a package in a copy of the repository and judges both. */
   'new:test': (args) => typescript('tooling/new/src/rehearse.ts', args),
   /** Installs, compiles, runs and bundles each package as npm would hand it out. */

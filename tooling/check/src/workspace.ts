@@ -4,6 +4,7 @@ import { basename, join, relative, sep } from 'node:path';
 /** The fields of a package.json that the checks read. */
 export interface Manifest {
   name: string;
+  version?: string;
   private?: boolean;
   sideEffects?: boolean;
   scripts?: Record<string, string>;

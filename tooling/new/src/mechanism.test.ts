@@ -1,5 +1,4 @@
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rooms } from '@seq-tooling/check/room';
@@ -9,7 +8,7 @@ import { newMechanism } from './mechanism.js';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const copy = join(root, 'tooling/new/.cache/repository');
 
-/** A copy of the room that holds the template; everything else is the repository's own. */
+/** A copy of the room that holds the template. What is made of it is run by `pnpm new:test`. */
 beforeAll(() => {
   rmSync(copy, { recursive: true, force: true });
   mkdirSync(join(copy, 'packages'), { recursive: true });
@@ -17,8 +16,8 @@ beforeAll(() => {
     recursive: true,
     filter: (path) => !/[/\\](node_modules|dist|\.cache|\.turbo)$/.test(path),
   });
-  symlinkSync(join(root, 'packages/rnn/node_modules'), join(copy, 'packages/rnn/node_modules'));
-  symlinkSync(join(root, 'tooling'), join(copy, 'tooling'));
+  for (const file of ['package.json', 'src/states.ts'])
+    cpSync(join(root, 'tooling/staircase', file), join(copy, 'tooling/staircase', file));
 });
 afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
@@ -46,24 +45,5 @@ describe('pnpm new mechanism', () => {
     expect(readFileSync(join(copy, 'packages/rnn/src/index.ts'), 'utf8')).toMatch(
       /'\.\/slow-mean\/index\.js';\n$/,
     );
-  });
-
-  test('what it creates type-checks and passes its own tests', { timeout: 300_000 }, () => {
-    const tsc = join(root, 'node_modules/typescript-7/bin/tsc');
-    const types = spawnSync(process.execPath, [tsc, '-p', join(copy, 'packages/rnn')], { encoding: 'utf8' });
-    expect(types.stdout + types.stderr).toBe('');
-    const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-    const args = [
-      'run',
-      '--root',
-      copy,
-      '--config',
-      join(root, 'vitest.config.ts'),
-      'packages/rnn/src/slow-mean',
-    ];
-    const env = { ...process.env, npm_lifecycle_event: '', NO_COLOR: '1' };
-    const tests = spawnSync(process.execPath, [vitest, ...args], { encoding: 'utf8', cwd: copy, env });
-    expect(tests.status, tests.stdout + tests.stderr).toBe(0);
-    expect(tests.stdout).toMatch(/Tests\s+\d+ passed/);
   });
 });

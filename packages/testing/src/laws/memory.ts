@@ -161,6 +161,6 @@ export async function movedState(mixer: Mixer, ctx: LawContext): Promise<void> {
     'a fork whose twin went another way, and the run without a fork',
     forked,
     cut(straight, 3, 6),
-    { tolerance: ctx.tolerances.f64, note: 'forked at t=3', from: 3 },
+    { tolerance: ctx.tolerances[place.dtype === 'f64' ? 'f64' : 'f32'], note: 'forked at t=3', from: 3 },
   );
 }
