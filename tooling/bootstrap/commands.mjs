@@ -102,6 +102,28 @@ export const commands = {
     return printSummary(readReports(groups), code);
   },
 
+  /** The laws of every mechanism on WebGPU. */
+  async 'test:gpu'(args) {
+    const file = join(root, 'node_modules', '.cache', 'laws-gpu.json');
+    const where =
+      args.length > 0
+        ? args
+        : [
+            'packages/attention',
+            'packages/conv',
+            'packages/nn',
+            'packages/rnn',
+            'packages/testing',
+            'tooling/staircase',
+          ];
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+    const code = await node([programFile('vitest'), 'run', '-t', 'webgpu', ...reporters, ...where], root, {
+      SEQ_LAWS: 'webgpu',
+    });
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(file, 'utf8'));
+    console.log(`\n${numPassedTests} passed, ${numFailedTests} failed`);
+    return code;
+  },
   build: (args) => turbo(['build', ...filters(args)]),
   /** Benches of packages; with --peers Seq beside other libraries, with --counts what models ask of a GPU. */
   bench: (args) =>

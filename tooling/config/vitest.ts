@@ -5,6 +5,9 @@ import { defineConfig } from 'vitest/config';
 import type { Plugin } from 'vitest/config';
 import { adapterEnvironment } from '../webgpu-test/src/adapter.mjs';
 
+// The laws on WebGPU are a run of their own, `npm run test:gpu`: on a software adapter they take minutes.
+process.env['SEQ_LAWS'] ??= 'cpu';
+
 // Test processes inherit these: a WebGPU adapter on machines without a GPU.
 Object.assign(process.env, await adapterEnvironment());
 
@@ -64,7 +67,7 @@ export default defineConfig({
     // Benches have the machine to themselves.
     fileParallelism: !process.argv.includes('bench'),
     passWithNoTests: inPackage,
-    testTimeout: slow ? 600_000 : 30_000,
+    testTimeout: slow ? 600_000 : 90_000,
     reporters: inPackage
       ? ['default', ['json', { outputFile: join(process.cwd(), '.cache', 'test.json') }]]
       : ['default'],

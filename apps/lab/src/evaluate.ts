@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { encode, loadText, splitText, vocabularyOf } from './data.js';
 import type { TextSource } from './data.js';
+import { useDevice } from './device.js';
 import { EXIT } from './errors.js';
 import type { ExitCode } from './errors.js';
 import { count, nats } from './format.js';
@@ -9,7 +10,6 @@ import { listenForInterrupts } from './interrupts.js';
 import { ngramFloors } from './ngram.js';
 import type { EvalFlags } from './program.js';
 import { modelOf } from './recipes.js';
-import { requireDevice } from './run-command.js';
 import { userFolder } from './runfolder.js';
 import { columns, formatTable } from './table.js';
 import { validate } from './training.js';
@@ -21,7 +21,7 @@ import { validate } from './training.js';
  * its symbol "unknown". The floors are always counted on the first nine tenths of the text that is measured.
  */
 export async function evaluateCommand(name: string, flags: EvalFlags): Promise<ExitCode> {
-  requireDevice(flags.device);
+  await useDevice(flags.device);
   const { spec, training, extra, file } = await findModel(name);
   const source: TextSource =
     flags.text === undefined ? extra.text : { kind: 'file', path: resolve(userFolder(), flags.text) };

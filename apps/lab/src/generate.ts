@@ -5,18 +5,18 @@ import { key } from '@seq/tensor';
 import { loadModel } from './checkpoints.js';
 import type { SavedModel } from './checkpoints.js';
 import { decode, encode, UNKNOWN, vocabularyOf } from './data.js';
+import { useDevice } from './device.js';
 import { EXIT, inputError } from './errors.js';
 import type { ExitCode } from './errors.js';
 import { listenForInterrupts } from './interrupts.js';
 import type { GenerateFlags } from './program.js';
 import { modelOf, recipeNames } from './recipes.js';
-import { requireDevice } from './run-command.js';
 import { latestRun, userFolder } from './runfolder.js';
 import { writeTokens } from './write.js';
 
 /** Prints what a trained model writes, as it is written; returns the exit code. */
 export async function generateCommand(name: string, flags: GenerateFlags): Promise<ExitCode> {
-  requireDevice(flags.device);
+  await useDevice(flags.device);
   const { spec, training, extra } = await findModel(name);
   const vocabulary = vocabularyOf(extra.vocabulary);
   const prompt = encode(vocabulary, flags.prompt);

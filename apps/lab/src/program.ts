@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import type { DeviceName } from './device.js';
 import { modelList, numberBetween, promptText, wholeNumber } from './arguments.js';
 import { recipeNames, recipeTitle } from './recipes.js';
 
@@ -13,7 +14,7 @@ export interface RunFlags {
   readonly out?: string;
   readonly resume?: string | true;
   readonly jobs?: number;
-  readonly device: string;
+  readonly device: DeviceName;
   readonly quiet?: true;
   readonly json?: true;
   readonly dModel?: number;
@@ -33,7 +34,7 @@ export interface GenerateFlags {
   readonly greedy?: true;
   readonly stop?: string;
   readonly seed: number;
-  readonly device: string;
+  readonly device: DeviceName;
 }
 
 /** Options of `inspect`. */
@@ -47,7 +48,7 @@ export interface InspectFlags {
 /** Options of `eval`. */
 export interface EvalFlags {
   readonly text?: string;
-  readonly device: string;
+  readonly device: DeviceName;
   readonly json?: true;
 }
 

@@ -4,6 +4,7 @@ import { join, relative, resolve } from 'node:path';
 import { executeRun } from './compare.js';
 import { loadText, splitText } from './data.js';
 import type { TextSource } from './data.js';
+import { useDevice } from './device.js';
 import { EXIT, LabError, usageError } from './errors.js';
 import type { ExitCode } from './errors.js';
 import { listenForInterrupts } from './interrupts.js';
@@ -23,12 +24,14 @@ export async function runCommand(
   flags: RunFlags,
   names: readonly string[] = flags.models ?? recipeNames,
 ): Promise<ExitCode> {
-  requireDevice(flags.device);
   const resume = flags.resume !== undefined;
   const folder = resume ? resumedFolder(flags) : newFolder(flags);
   const settings = resume ? readRun(folder) : newSettings(command, flags, names);
   if (resume) refuseChanges(command, flags, names, settings);
-  else createRun(folder, settings);
+  // Without the device no run is begun.
+  const adapter = await useDevice(settings.device ?? 'cpu');
+  if (!resume) createRun(folder, settings);
+  if (adapter !== null && !flags.quiet && !flags.json) process.stdout.write(`Computing on ${adapter}.\n`);
   const shown = shortPath(folder);
   const self = selfCommand();
   const interrupts = listenForInterrupts();
@@ -37,7 +40,8 @@ export async function runCommand(
       settings,
       folder: shown,
       resume,
-      jobs: flags.jobs ?? availableParallelism(),
+      // Processes that share one GPU only wait for each other.
+      jobs: flags.jobs ?? (settings.device === 'webgpu' ? 1 : availableParallelism()),
       display: displayKind(flags, process.stdout.isTTY === true),
       output: process.stdout,
       interrupts,
@@ -50,15 +54,6 @@ export async function runCommand(
   } finally {
     interrupts.release();
   }
-}
-
-/** Throws a LabError (exit code 4) for a device that the lab cannot use. */
-export function requireDevice(name: string): void {
-  if (name !== 'cpu')
-    throw new LabError(
-      EXIT.device,
-      `--device: must be cpu, got ${name}. The WebGPU device is not part of this version yet; leave the option out.`,
-    );
 }
 
 function newFolder(flags: RunFlags): string {
@@ -161,6 +156,7 @@ function newSettings(command: string, flags: RunFlags, names: readonly string[])
       temperature: 0.8,
     },
     validationShare,
+    device: flags.device,
     created: new Date().toISOString(),
     repeat: repeatCommand(command, flags, names),
   };

@@ -1,8 +1,9 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodeSafetensors } from '@seq/tensor';
-import { describe, expect, it } from 'vitest';
+import { cpu, decodeSafetensors, setDefaultDevice } from '@seq/tensor';
+import { requestWebGPU } from '@seq/webgpu-kernels';
+import { afterAll, describe, expect, it } from 'vitest';
 import { loadText, splitText } from './data.js';
 import { EXIT, LabError } from './errors.js';
 import { recipe, recipeNames } from './recipes.js';
@@ -125,5 +126,23 @@ describe('trainModel', () => {
     await expect(run(job('gru', 'text', { sha256: '0' }))).rejects.toThrow(
       'must be the one that the run began with',
     );
+  });
+});
+
+describe('trainModel on WebGPU', () => {
+  afterAll(() => setDefaultDevice(cpu()));
+
+  it('learns, is measured and writes as on the CPU', { timeout: 120_000 }, async ({ skip }) => {
+    const absent = await requestWebGPU().then(
+      (device) => device.dispose(),
+      (error: unknown) => (error as Error).message,
+    );
+    if (typeof absent === 'string') skip(`no webgpu: ${absent}`);
+    setDefaultDevice(cpu());
+    const want = await run(job('cnn', 'on-cpu'));
+    const got = await run(job('cnn', 'on-webgpu', { device: 'webgpu' }));
+    expect(got.events[0]).toMatchObject({ type: 'started', adapter: expect.any(String) as string });
+    expect(got.result!.validation).toBeCloseTo(want.result!.validation, 3);
+    expect([...got.result!.sample]).toHaveLength(12);
   });
 });

@@ -9,6 +9,7 @@ import type { TrainingLog } from './checkpoints.js';
 import { measureCosts } from './costs.js';
 import { decode, encode, loadText, splitText } from './data.js';
 import type { Split } from './data.js';
+import { useDevice } from './device.js';
 import { EXIT, LabError, inputError } from './errors.js';
 import { modelOf } from './recipes.js';
 import type { Recipe } from './recipes.js';
@@ -44,7 +45,8 @@ export async function trainModel(
   job: TrainingJob,
   { stop, onEvent }: TrainingHooks,
 ): Promise<ModelResult | undefined> {
-  const { recipe, seed } = job;
+  const { recipe, seed, device = 'cpu' } = job;
+  const adapter = await useDevice(device);
   const text = loadText(job.text);
   if (text.sha256 !== job.sha256)
     throw inputError(
@@ -63,7 +65,13 @@ export async function trainModel(
   };
   const data = randomCrops(split.train, { B: recipe.batch, T: recipe.length, seed: seed + 2 });
   const costs = measureCosts(lm, recipe, optimizer, training, data);
-  onEvent({ type: 'started', step: training.step, steps: recipe.steps, costs });
+  onEvent({
+    type: 'started',
+    step: training.step,
+    steps: recipe.steps,
+    costs,
+    ...(adapter === null ? {} : { adapter }),
+  });
 
   try {
     if (!(await advance({ lm, optimizer, training, data, split, recipe, log, save, stop, onEvent })))

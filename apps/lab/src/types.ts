@@ -1,4 +1,5 @@
 import type { TextSource } from './data.js';
+import type { DeviceName } from './device.js';
 import type { ExitCode } from './errors.js';
 import type { Floors } from './ngram.js';
 import type { Recipe } from './recipes.js';
@@ -20,6 +21,8 @@ export interface RunSettings {
   readonly sample: SampleSettings;
   /** Share of the text, at its end, that is for validation. */
   readonly validationShare: number;
+  /** What computes; runs from before there was a choice have none and are the CPU's. */
+  readonly device?: DeviceName;
   /** ISO time at which the run was first started. */
   readonly created: string;
   /** The command line of a new run with these settings. */
@@ -82,7 +85,14 @@ export interface ModelResult {
 
 /** What a worker tells while it works. */
 export type TrainingEvent =
-  | { readonly type: 'started'; readonly step: number; readonly steps: number; readonly costs: Costs }
+  | {
+      readonly type: 'started';
+      readonly step: number;
+      readonly steps: number;
+      readonly costs: Costs;
+      /** What computes, where it is not the CPU. */
+      readonly adapter?: string;
+    }
   | {
       readonly type: 'progress';
       readonly step: number;

@@ -79,7 +79,7 @@ function sumRows(t: Tensor): Tensor {
   return t.reshape([sizeOf(t.shape.slice(0, -1)), t.shape[t.ndim - 1]]).sum(0);
 }
 
-const backwardOp: Op<GatedNormAttrs> = defineOp<GatedNormAttrs>({
+const backwardOp: Op<GatedNormAttrs> = /* @__PURE__ */ defineOp<GatedNormAttrs>({
   name: 'rmsNormGated.backward',
   infer(inputs) {
     const { shape, dtype } = inputs[0];
@@ -108,7 +108,7 @@ const backwardOp: Op<GatedNormAttrs> = defineOp<GatedNormAttrs>({
 });
 
 /** The op behind `rmsNormGated`: inputs x, z, weight if `attrs.weight`, bias if `attrs.bias`. */
-export const rmsNormGatedOp: Op<GatedNormAttrs> = defineOp<GatedNormAttrs>({
+export const rmsNormGatedOp: Op<GatedNormAttrs> = /* @__PURE__ */ defineOp<GatedNormAttrs>({
   name: where,
   infer,
   cpu: rmsNormGatedCpu,

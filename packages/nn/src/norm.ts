@@ -58,7 +58,7 @@ function sumRows(t: Tensor): Tensor {
 
 const keep = { keepDims: true };
 
-const layerNormBackwardOp: Op<NormAttrs> = defineOp<NormAttrs>({
+const layerNormBackwardOp: Op<NormAttrs> = /* @__PURE__ */ defineOp<NormAttrs>({
   name: 'layerNorm.backward',
   infer(inputs) {
     const { shape, dtype } = inputs[0];
@@ -82,7 +82,7 @@ const layerNormBackwardOp: Op<NormAttrs> = defineOp<NormAttrs>({
 });
 
 /** The op behind `layerNorm`: inputs x, weight if `attrs.weight`, bias if `attrs.bias`. */
-export const layerNormOp: Op<NormAttrs> = defineOp<NormAttrs>({
+export const layerNormOp: Op<NormAttrs> = /* @__PURE__ */ defineOp<NormAttrs>({
   name: 'layerNorm',
   infer: (inputs) => checkNorm('layerNorm', inputs),
   cpu: layerNormCpu,
@@ -103,7 +103,7 @@ export const layerNormOp: Op<NormAttrs> = defineOp<NormAttrs>({
   cost: (inputs) => ({ flops: (4 + inputs.length) * sizeOf(inputs[0].shape) }),
 });
 
-const rmsNormBackwardOp: Op<NormAttrs> = defineOp<NormAttrs>({
+const rmsNormBackwardOp: Op<NormAttrs> = /* @__PURE__ */ defineOp<NormAttrs>({
   name: 'rmsNorm.backward',
   infer(inputs) {
     const { shape, dtype } = inputs[0];
@@ -125,7 +125,7 @@ const rmsNormBackwardOp: Op<NormAttrs> = defineOp<NormAttrs>({
 });
 
 /** The op behind `rmsNorm`: inputs x, weight if `attrs.weight`. */
-export const rmsNormOp: Op<NormAttrs> = defineOp<NormAttrs>({
+export const rmsNormOp: Op<NormAttrs> = /* @__PURE__ */ defineOp<NormAttrs>({
   name: 'rmsNorm',
   infer: (inputs) => checkNorm('rmsNorm', inputs),
   cpu: rmsNormCpu,

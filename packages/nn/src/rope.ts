@@ -41,7 +41,7 @@ function pairs(x: Tensor, half: number, interleaved: boolean): [Tensor, Tensor] 
 }
 
 /** Turns pairs by given angles: inputs x [B, T, H, D], cos and sin [1 or B, T, R/2]. */
-export const ropeOp: Op<RopeAttrs> = defineOp<RopeAttrs>({
+export const ropeOp: Op<RopeAttrs> = /* @__PURE__ */ defineOp<RopeAttrs>({
   name: 'rope',
   infer([x, cos, sin]: readonly Aval[]) {
     if (x.shape.length !== 4) {

@@ -219,7 +219,7 @@ export function referenceVjp<A>(
   ).grads;
 }
 
-const checkpointOp: Op<{ readonly graph: Graph }> = defineOp({
+const checkpointOp: Op<{ readonly graph: Graph }> = /* @__PURE__ */ defineOp({
   name: 'checkpoint',
   infer: (_, { graph }) => graph.outputs,
   vjp: (call) =>

@@ -67,7 +67,7 @@ describe('scan', () => {
       const start = sample([2, 2], { seed: 7 });
       const flat = s.scan(cell(w, u), start, blocks.reshape([12, 2, 2]))[1];
       expectClose(await list(nested(start, w, blocks)), await list(flat), 1e-12);
-      await checkGradients(nested as (...inputs: s.Tensor[]) => s.Tensor, [start, w, blocks]);
+      await checkGradients(nested, [start, w, blocks]);
     },
   );
 

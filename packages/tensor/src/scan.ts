@@ -29,7 +29,8 @@ export interface ScanAttrs extends LoopAttrs {
   readonly diff: DiffLoop | null;
 }
 
-export const scanOp: Op<ScanAttrs> = defineOp<ScanAttrs>({
+/** A loop over positions as one op; the device runs its body once per step. */
+export const scanOp: Op<ScanAttrs> = /* @__PURE__ */ defineOp<ScanAttrs>({
   name: 'scan',
   infer(_, { graph, carries, length }) {
     return graph.outputs.map((v, i): Aval => ({

@@ -34,7 +34,8 @@ export function contextOf<O extends object>(
  *
  *     conformance(gru, { small: { dModel: 4 }, core: { inputs, op, naive } });
  *
- * A device that the machine has not shows as one skipped test with the reason. Laws that cannot apply by
+ * A device that the machine has not, or that the variable SEQ_LAWS (`cpu,webgpu`) leaves out, shows as one skipped
+ * test with the reason. Laws that cannot apply by
  * what a mixer declares (`causal: false`, `serial`, `reach`) hold trivially; there is no list of exceptions.
  *
  * @param factory builds the mixer from options
@@ -52,6 +53,10 @@ export function conformance<O extends object>(
           test.skip(`no ${on.kind}: ${on.reason ?? 'absent'}`, () => {});
           return;
         }
+        if (!isWanted(on.kind)) {
+          test.skip(`not on ${on.kind}: SEQ_LAWS is ${process.env['SEQ_LAWS']}`, () => {});
+          return;
+        }
         for (const name of lawNames) {
           if (name === 'definition' && !o.core && !o.naive)
             test.skip('definition: neither core nor naive is given, step defines the mixer', () => {});
@@ -59,6 +64,12 @@ export function conformance<O extends object>(
         }
       });
   });
+}
+
+/** False for a device that `SEQ_LAWS`, a list of kinds, leaves out: for runs that judge on one device alone. */
+function isWanted(kind: string): boolean {
+  const kinds = typeof process === 'object' ? process.env['SEQ_LAWS'] : undefined;
+  return kinds === undefined || kinds === '' || kinds.split(',').includes(kind);
 }
 
 /** How a mechanism fared under one law. */

@@ -15,7 +15,7 @@ import {
 import type { Op, Tensor, Tree } from '@seq/tensor';
 
 /** Sum of squares in one loop, accumulated in f64 on the CPU. */
-const sumSquaresOp: Op<null> = defineOp<null>({
+const sumSquaresOp: Op<null> = /* @__PURE__ */ defineOp<null>({
   name: 'sumSquares',
   infer([x]) {
     if (x.dtype !== 'f32' && x.dtype !== 'f64')

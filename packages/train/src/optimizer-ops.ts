@@ -27,7 +27,7 @@ export interface SgdAttrs {
 type Floats = Float32Array | Float64Array;
 
 /** Adam and AdamW: [p, g, m, v, hyper] → [p, m, v]; a fifth tensor before hyper, the largest v so far, makes it AMSGrad. */
-export const adamOp: Op<AdamAttrs> = defineOp<AdamAttrs>({
+export const adamOp: Op<AdamAttrs> = /* @__PURE__ */ defineOp<AdamAttrs>({
   name: 'adam',
   infer: (inputs) => sameAvals('adam', inputs),
   inplace: [
@@ -118,7 +118,7 @@ export const adamOp: Op<AdamAttrs> = defineOp<AdamAttrs>({
 });
 
 /** SGD: [p, g, hyper] → [p], or with momentum [p, g, buffer, hyper] → [p, buffer]. */
-export const sgdOp: Op<SgdAttrs> = defineOp<SgdAttrs>({
+export const sgdOp: Op<SgdAttrs> = /* @__PURE__ */ defineOp<SgdAttrs>({
   name: 'sgd',
   infer: (inputs) => sameAvals('sgd', inputs),
   inplace: [

@@ -109,7 +109,11 @@ export class Pipelines {
       const group = this.#gpu.createBindGroupLayout({
         label: key,
         entries: [
-          { binding: 0, visibility: computeStage, buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: blockBytes } },
+          {
+            binding: 0,
+            visibility: computeStage,
+            buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: blockBytes },
+          },
           ...storage.map((type, i) => ({ binding: i + 1, visibility: computeStage, buffer: { type } })),
         ],
       });

@@ -197,7 +197,7 @@ function uniformWords(s: GpuShader, params: readonly number[], bytes: number): U
   return words;
 }
 
-const finiteShader = memo((operand) =>
+const finiteShader = /* @__PURE__ */ memo((operand) =>
   shader({
     name: 'check/finite',
     operands: [reads('x', 'f32', Number(operand))],

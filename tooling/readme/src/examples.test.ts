@@ -12,7 +12,13 @@ const folder = join(root, 'tooling/readme/.cache/examples');
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 
-const readmes = ['README.md', 'packages/*/README.md', 'packages/*/src/*/README.md', 'apps/*/README.md', 'docs/*.md']
+const readmes = [
+  'README.md',
+  'packages/*/README.md',
+  'packages/*/src/*/README.md',
+  'apps/*/README.md',
+  'docs/*.md',
+]
   .flatMap((pattern) => globSync(pattern, { cwd: root }))
   .map((file) => file.split(sep).join('/'))
   .sort();

@@ -29,7 +29,10 @@ for (const path of mixers) {
   const [room, , name] = path.split('/').slice(-4);
   describe(`${room}/${name}`, () => {
     test.each(laws)('%s', async (law) => {
-      const exports = (await (wrapped[name] ?? indices[path.replace('mixer.ts', 'index.ts')])()) as Record<string, Factory>;
+      const exports = (await (wrapped[name] ?? indices[path.replace('mixer.ts', 'index.ts')])()) as Record<
+        string,
+        Factory
+      >;
       const small = { dModel: 8, ...needs[name] };
       const [verdict] = await judge(exports[camelCase(name)], { small, device: webgpu }, [law]);
       if (verdict.error) throw verdict.error;

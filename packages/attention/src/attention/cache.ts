@@ -72,19 +72,20 @@ function full(where: string, M: number, position: number, T: number): string {
 }
 
 /** The identity on positions that still leave room for T entries in M slots. */
-const reserveOp: Op<{ readonly where: string; readonly T: number; readonly M: number }> = defineOp({
-  name: 'attention.reserve',
-  infer: ([position]) => ({ shape: position.shape, dtype: position.dtype }),
-  cpu({ inputs: [position], outputs: [o], attrs: { where, T, M } }) {
-    for (let b = 0; b < position.shape[0]; b++) {
-      const at = position.data[position.offset + b];
-      if (at + T > M) throw new IndexError(full(where, M, at, T));
-      o.data[o.offset + b] = at;
-    }
-  },
-  reference: ([position]) => position.alias(), // updateAt has a check of its own
-  cost: () => ({ flops: 0 }),
-});
+const reserveOp: Op<{ readonly where: string; readonly T: number; readonly M: number }> =
+  /* @__PURE__ */ defineOp({
+    name: 'attention.reserve',
+    infer: ([position]) => ({ shape: position.shape, dtype: position.dtype }),
+    cpu({ inputs: [position], outputs: [o], attrs: { where, T, M } }) {
+      for (let b = 0; b < position.shape[0]; b++) {
+        const at = position.data[position.offset + b];
+        if (at + T > M) throw new IndexError(full(where, M, at, T));
+        o.data[o.offset + b] = at;
+      }
+    },
+    reference: ([position]) => position.alias(), // updateAt has a check of its own
+    cost: () => ({ flops: 0 }),
+  });
 
 /** Options of `attendCached`. */
 export interface AttendCachedOptions {
@@ -166,7 +167,7 @@ export function slotPositions(M: number, device: Device): Tensor {
   return arange(0, M, 1, { dtype: 'i32', device });
 }
 
-export const attendCachedOp: Op<CachedAttrs> = defineOp<CachedAttrs>({
+export const attendCachedOp: Op<CachedAttrs> = /* @__PURE__ */ defineOp<CachedAttrs>({
   name: 'attention.cached',
   infer([q, k, v, first, position, ...perHead], { ring, alibi }) {
     checkHeads('attention', q, k, v);

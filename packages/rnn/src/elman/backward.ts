@@ -28,7 +28,7 @@ const slopes: Record<ElmanNonlinearity, (y: Tensor) => Tensor> = {
 };
 
 /** da [B, T, H], dh0 [B, H] from dy, the states after each position and weightHh. */
-export const elmanBackwardOp: Op<ElmanAttrs> = defineOp<ElmanAttrs>({
+export const elmanBackwardOp: Op<ElmanAttrs> = /* @__PURE__ */ defineOp<ElmanAttrs>({
   name: 'elman.backward',
   infer([dy]) {
     const [B, , H] = dy.shape;

@@ -131,7 +131,7 @@ export function checkNonlinearity(fn: string, nonlinearity: ElmanNonlinearity): 
 }
 
 /** y of all positions; `ElmanAttrs` says which masks follow xg, weightHh, h0. */
-export const elmanOp: Op<ElmanAttrs> = defineOp<ElmanAttrs>({
+export const elmanOp: Op<ElmanAttrs> = /* @__PURE__ */ defineOp<ElmanAttrs>({
   name: 'elman',
   infer(inputs, attrs) {
     const { xg, weight, h0 } = forwardInputs(inputs, attrs);

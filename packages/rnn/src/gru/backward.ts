@@ -20,7 +20,7 @@ import { backwardInputs, backwardScratch, gruBackwardKernel } from './cpu.js';
 import type { GruAttrs } from './cpu.js';
 
 /** da [B, T, 3H], dp [B, T, 3H], dh0 [B, H] from dy, the states before each position, the gates and weightHh. */
-export const gruBackwardOp: Op<GruAttrs> = defineOp<GruAttrs>({
+export const gruBackwardOp: Op<GruAttrs> = /* @__PURE__ */ defineOp<GruAttrs>({
   name: 'gru.backward',
   infer([dy]) {
     const [B, T, H] = dy.shape;

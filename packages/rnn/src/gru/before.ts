@@ -40,7 +40,7 @@ import {
 import type { GruBeforeAttrs } from './before-cpu.js';
 
 /** The form with the reset gate before the product. y, gates = r, z, n of all positions from xg, weightHh, h0 and masks. */
-export const gruBeforeOp: Op<GruBeforeAttrs> = defineOp<GruBeforeAttrs>({
+export const gruBeforeOp: Op<GruBeforeAttrs> = /* @__PURE__ */ defineOp<GruBeforeAttrs>({
   name: 'gru.resetBefore',
   infer(inputs, attrs) {
     const { xg, weight, h0 } = forwardInputs(inputs, attrs);
@@ -109,7 +109,7 @@ function forwardReference(inputs: readonly Tensor[], attrs: GruBeforeAttrs): Ten
 }
 
 /** da [B, T, 3H], dh0 [B, H] from dy, the states before each position, the gates and weightHh. */
-export const gruBeforeBackwardOp: Op<GruBeforeAttrs> = defineOp<GruBeforeAttrs>({
+export const gruBeforeBackwardOp: Op<GruBeforeAttrs> = /* @__PURE__ */ defineOp<GruBeforeAttrs>({
   name: 'gru.resetBefore.backward',
   infer([dy]) {
     const [B, T, H] = dy.shape;

@@ -137,7 +137,7 @@ export function gruCell(x: Tensor, h: Tensor, weights: GruWeights, options: GruC
 }
 
 /** The form with the reset gate after the product. y, gates = r, z, n, q of all positions; `GruAttrs` says which inputs follow xg, weightHh, h0. */
-export const gruOp: Op<GruAttrs> = defineOp<GruAttrs>({
+export const gruOp: Op<GruAttrs> = /* @__PURE__ */ defineOp<GruAttrs>({
   name: 'gru',
   infer(inputs, attrs) {
     const { xg, weight, h0, bias } = forwardInputs(inputs, attrs);

@@ -21,7 +21,7 @@ import { backwardInputs, backwardScratch, lstmBackwardKernel } from './cpu.js';
 import type { LstmAttrs } from './cpu.js';
 
 /** da [B, T, 4H], dh [B, T, P], dh0 [B, P], dc0 [B, H] from the cotangents, the cells, the gates and the weights. */
-export const lstmBackwardOp: Op<LstmAttrs> = defineOp<LstmAttrs>({
+export const lstmBackwardOp: Op<LstmAttrs> = /* @__PURE__ */ defineOp<LstmAttrs>({
   name: 'lstm.backward',
   infer([dy, dc]) {
     const [B, T, P] = dy.shape;

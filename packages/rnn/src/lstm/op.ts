@@ -187,7 +187,7 @@ function checkSizes(
 }
 
 /** y, c, gates = i, f, g, o of all positions; `LstmAttrs` says which inputs follow xg, weightHh, h0, c0. */
-export const lstmOp: Op<LstmAttrs> = defineOp<LstmAttrs>({
+export const lstmOp: Op<LstmAttrs> = /* @__PURE__ */ defineOp<LstmAttrs>({
   name: 'lstm',
   infer(inputs, attrs) {
     const { xg, weight, h0, c0, projection } = forwardInputs(inputs, attrs);

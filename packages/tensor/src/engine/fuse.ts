@@ -26,7 +26,7 @@ export interface FusedAttrs {
 }
 
 /** A chain of element-by-element ops as one: made by the planner for devices that can run it. */
-export const fusedOp: Op<FusedAttrs> = defineOp<FusedAttrs>({
+export const fusedOp: Op<FusedAttrs> = /* @__PURE__ */ defineOp<FusedAttrs>({
   name: 'fused',
   infer: (_, { avals }) => avals,
   cost: (_, __, { flops }) => ({ flops }),

@@ -5,7 +5,8 @@ import type { Op } from '../engine/op.js';
 import type { Tensor } from '../tensor.js';
 import { unary } from './map.js';
 
-export const sigmoidOp: Op<null> = unary(
+/** The op of `sigmoid`. */
+export const sigmoidOp: Op<null> = /* @__PURE__ */ unary(
   'sigmoid',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = sigmoidNumber(x[xi]);
@@ -15,7 +16,8 @@ export const sigmoidOp: Op<null> = unary(
   undefined,
   'sigmoidRow',
 );
-export const reluOp: Op<null> = unary(
+/** The op of `relu`. */
+export const reluOp: Op<null> = /* @__PURE__ */ unary(
   'relu',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.max(x[xi], 0);
@@ -25,7 +27,8 @@ export const reluOp: Op<null> = unary(
   undefined,
   'reluRow',
 );
-export const softplusOp: Op<null> = unary(
+/** The op of `softplus`. */
+export const softplusOp: Op<null> = /* @__PURE__ */ unary(
   'softplus',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = softplusNumber(x[xi]);
@@ -35,7 +38,8 @@ export const softplusOp: Op<null> = unary(
   undefined,
   'softplusRow',
 );
-export const logSigmoidOp: Op<null> = unary(
+/** The op of `logSigmoid`. */
+export const logSigmoidOp: Op<null> = /* @__PURE__ */ unary(
   'logSigmoid',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = -softplusNumber(-x[xi]);
@@ -45,7 +49,8 @@ export const logSigmoidOp: Op<null> = unary(
   undefined,
   'logSigmoidRow',
 );
-export const siluOp: Op<null> = unary(
+/** The op of `silu`. */
+export const siluOp: Op<null> = /* @__PURE__ */ unary(
   'silu',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) {
@@ -61,7 +66,8 @@ export const siluOp: Op<null> = unary(
   undefined,
   'siluRow',
 );
-export const geluOp: Op<null> = unary(
+/** The op of `gelu`. */
+export const geluOp: Op<null> = /* @__PURE__ */ unary(
   'gelu',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) {
@@ -83,7 +89,8 @@ export const geluOp: Op<null> = unary(
   'geluRow',
 );
 const geluC = Math.sqrt(2 / Math.PI);
-export const geluTanhOp: Op<null> = unary(
+/** The op of `geluTanh`. */
+export const geluTanhOp: Op<null> = /* @__PURE__ */ unary(
   'geluTanh',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) {
@@ -105,14 +112,16 @@ export const geluTanhOp: Op<null> = unary(
   undefined,
   'geluTanhRow',
 );
-export const eluOp: Op<null> = unary(
+/** The op of `elu`. */
+export const eluOp: Op<null> = /* @__PURE__ */ unary(
   'elu',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = x[xi] > 0 ? x[xi] : Math.expm1(x[xi]);
   },
   (g, x, y) => x.gt(0).where(g, g.mul(y.add(1))),
 );
-export const mishOp: Op<null> = unary(
+/** The op of `mish`. */
+export const mishOp: Op<null> = /* @__PURE__ */ unary(
   'mish',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = x[xi] * tanhNumber(softplusNumber(x[xi]));

@@ -4,7 +4,8 @@ import type { Tensor } from '../tensor.js';
 import type { Operand } from './map.js';
 import { binary, pair } from './map.js';
 
-export const addOp: Op<null> = binary(
+/** The op of `add`. */
+export const addOp: Op<null> = /* @__PURE__ */ binary(
   'add',
   (a, ai, as, b, bi, bs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] + b[bi];
@@ -15,7 +16,8 @@ export const addOp: Op<null> = binary(
   undefined,
   'addRows',
 );
-export const subOp: Op<null> = binary(
+/** The op of `sub`. */
+export const subOp: Op<null> = /* @__PURE__ */ binary(
   'sub',
   (a, ai, as, b, bi, bs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] - b[bi];
@@ -26,7 +28,8 @@ export const subOp: Op<null> = binary(
   undefined,
   'subRows',
 );
-export const mulOp: Op<null> = binary(
+/** The op of `mul`. */
+export const mulOp: Op<null> = /* @__PURE__ */ binary(
   'mul',
   (a, ai, as, b, bi, bs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] * b[bi];
@@ -39,7 +42,8 @@ export const mulOp: Op<null> = binary(
   },
   'mulRows',
 );
-export const divOp: Op<null> = binary(
+/** The op of `div`. */
+export const divOp: Op<null> = /* @__PURE__ */ binary(
   'div',
   (a, ai, as, b, bi, bs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] / b[bi];
@@ -50,7 +54,8 @@ export const divOp: Op<null> = binary(
   undefined,
   'divRows',
 );
-export const powOp: Op<null> = binary(
+/** The op of `pow`. */
+export const powOp: Op<null> = /* @__PURE__ */ binary(
   'pow',
   (a, ai, as, b, bi, bs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] ** b[bi];
@@ -62,7 +67,7 @@ export const powOp: Op<null> = binary(
   'float',
 );
 /** Remainder with the sign of the divisor. */
-export const modOp: Op<null> = binary(
+export const modOp: Op<null> = /* @__PURE__ */ binary(
   'mod',
   (a, ai, as, b, bi, bs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) {
@@ -72,7 +77,8 @@ export const modOp: Op<null> = binary(
   },
   (g, a, b) => [() => g, () => g.mul(a.div(b).floor()).neg()],
 );
-export const maximumOp: Op<null> = binary(
+/** The op of `maximum`. */
+export const maximumOp: Op<null> = /* @__PURE__ */ binary(
   'maximum',
   (a, ai, as, b, bi, bs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = Math.max(a[ai], b[bi]);
@@ -83,7 +89,8 @@ export const maximumOp: Op<null> = binary(
   undefined,
   'maxRows',
 );
-export const minimumOp: Op<null> = binary(
+/** The op of `minimum`. */
+export const minimumOp: Op<null> = /* @__PURE__ */ binary(
   'minimum',
   (a, ai, as, b, bi, bs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = Math.min(a[ai], b[bi]);

@@ -7,7 +7,8 @@ import type { Op } from '../engine/op.js';
 import { defineOp } from '../engine/op.js';
 import type { Tensor } from '../tensor.js';
 
-export const castOp: Op<{ readonly dtype: DType; readonly from: DType }> = defineOp<{
+/** The op of `cast`. */
+export const castOp: Op<{ readonly dtype: DType; readonly from: DType }> = /* @__PURE__ */ defineOp<{
   readonly dtype: DType;
   readonly from: DType;
 }>({

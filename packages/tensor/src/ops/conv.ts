@@ -45,7 +45,7 @@ function expect(name: string, what: string, got: Aval, want: readonly number[]):
 }
 
 /** y from x and w. */
-export const conv1dOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
+export const conv1dOp: Op<ConvAttrs> = /* @__PURE__ */ defineOp<ConvAttrs>({
   name: 'conv1d',
   infer([x, w], a) {
     const B = x.shape[0];
@@ -65,7 +65,7 @@ export const conv1dOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
 });
 
 /** dx from dy and w. Linear in both, so its own gradients are the other two ops. */
-export const conv1dInputGradOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
+export const conv1dInputGradOp: Op<ConvAttrs> = /* @__PURE__ */ defineOp<ConvAttrs>({
   name: 'conv1dInputGrad',
   infer([dy, w], a) {
     const B = dy.shape[0];
@@ -85,7 +85,7 @@ export const conv1dInputGradOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
 });
 
 /** dw from x and dy. */
-export const conv1dWeightGradOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
+export const conv1dWeightGradOp: Op<ConvAttrs> = /* @__PURE__ */ defineOp<ConvAttrs>({
   name: 'conv1dWeightGrad',
   infer([x, dy], a) {
     const B = x.shape[0];

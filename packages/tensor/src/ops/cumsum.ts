@@ -22,7 +22,7 @@ interface CumsumAttrs {
 }
 
 /** Running sums along an axis, in double for floats. */
-export const cumsumOp: Op<CumsumAttrs> = defineOp<CumsumAttrs>({
+export const cumsumOp: Op<CumsumAttrs> = /* @__PURE__ */ defineOp<CumsumAttrs>({
   name: 'cumsum',
   infer([x]) {
     if (x.dtype === 'bool' || x.dtype === 'f16') {

@@ -5,16 +5,17 @@ import { defineOp } from '../engine/op.js';
 import { toHalf } from '../cpu/half.js';
 
 /** A constant everywhere. */
-export const fillOp: Op<{ readonly shape: Shape; readonly dtype: DType; readonly value: number }> = defineOp({
-  name: 'fill',
-  infer: (_, { shape, dtype }) => ({ shape, dtype }),
-  cpu({ outputs, attrs: { value, dtype, shape } }) {
-    const o = outputs[0];
-    const v = dtype === 'f16' ? toHalf(value) : dtype === 'bool' ? Number(value !== 0) : value;
-    o.data.fill(v, o.offset, o.offset + sizeOf(shape));
-  },
-  cost: () => ({ flops: 0 }),
-});
+export const fillOp: Op<{ readonly shape: Shape; readonly dtype: DType; readonly value: number }> =
+  /* @__PURE__ */ defineOp({
+    name: 'fill',
+    infer: (_, { shape, dtype }) => ({ shape, dtype }),
+    cpu({ outputs, attrs: { value, dtype, shape } }) {
+      const o = outputs[0];
+      const v = dtype === 'f16' ? toHalf(value) : dtype === 'bool' ? Number(value !== 0) : value;
+      o.data.fill(v, o.offset, o.offset + sizeOf(shape));
+    },
+    cost: () => ({ flops: 0 }),
+  });
 
 /** start, start + step, … */
 export const arangeOp: Op<{

@@ -5,7 +5,8 @@ import type { Op } from '../engine/op.js';
 import type { Tensor } from '../tensor.js';
 import { none, unary } from './map.js';
 
-export const negOp: Op<null> = unary(
+/** The op of `neg`. */
+export const negOp: Op<null> = /* @__PURE__ */ unary(
   'neg',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = -x[xi];
@@ -15,7 +16,8 @@ export const negOp: Op<null> = unary(
   undefined,
   'negRow',
 );
-export const absOp: Op<null> = unary(
+/** The op of `abs`. */
+export const absOp: Op<null> = /* @__PURE__ */ unary(
   'abs',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.abs(x[xi]);
@@ -25,7 +27,8 @@ export const absOp: Op<null> = unary(
   undefined,
   'absRow',
 );
-export const signOp: Op<null> = unary(
+/** The op of `sign`. */
+export const signOp: Op<null> = /* @__PURE__ */ unary(
   'sign',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.sign(x[xi]);
@@ -33,14 +36,16 @@ export const signOp: Op<null> = unary(
   none,
   'number',
 );
-export const floorOp: Op<null> = unary(
+/** The op of `floor`. */
+export const floorOp: Op<null> = /* @__PURE__ */ unary(
   'floor',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.floor(x[xi]);
   },
   none,
 );
-export const ceilOp: Op<null> = unary(
+/** The op of `ceil`. */
+export const ceilOp: Op<null> = /* @__PURE__ */ unary(
   'ceil',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.ceil(x[xi]);
@@ -48,7 +53,7 @@ export const ceilOp: Op<null> = unary(
   none,
 );
 /** To the nearest integer, halves to the even one. */
-export const roundOp: Op<null> = unary(
+export const roundOp: Op<null> = /* @__PURE__ */ unary(
   'round',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) {
@@ -59,7 +64,8 @@ export const roundOp: Op<null> = unary(
   },
   none,
 );
-export const squareOp: Op<null> = unary(
+/** The op of `square`. */
+export const squareOp: Op<null> = /* @__PURE__ */ unary(
   'square',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = x[xi] * x[xi];
@@ -69,7 +75,8 @@ export const squareOp: Op<null> = unary(
   undefined,
   'squareRow',
 );
-export const reciprocalOp: Op<null> = unary(
+/** The op of `reciprocal`. */
+export const reciprocalOp: Op<null> = /* @__PURE__ */ unary(
   'reciprocal',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = 1 / x[xi];
@@ -79,7 +86,8 @@ export const reciprocalOp: Op<null> = unary(
   undefined,
   'reciprocalRow',
 );
-export const sqrtOp: Op<null> = unary(
+/** The op of `sqrt`. */
+export const sqrtOp: Op<null> = /* @__PURE__ */ unary(
   'sqrt',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.sqrt(x[xi]);
@@ -89,7 +97,8 @@ export const sqrtOp: Op<null> = unary(
   undefined,
   'sqrtRow',
 );
-export const rsqrtOp: Op<null> = unary(
+/** The op of `rsqrt`. */
+export const rsqrtOp: Op<null> = /* @__PURE__ */ unary(
   'rsqrt',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = 1 / Math.sqrt(x[xi]);
@@ -99,7 +108,8 @@ export const rsqrtOp: Op<null> = unary(
   undefined,
   'rsqrtRow',
 );
-export const expOp: Op<null> = unary(
+/** The op of `exp`. */
+export const expOp: Op<null> = /* @__PURE__ */ unary(
   'exp',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = expNumber(x[xi]);
@@ -109,14 +119,16 @@ export const expOp: Op<null> = unary(
   undefined,
   'expRow',
 );
-export const expm1Op: Op<null> = unary(
+/** The op of `expm1`. */
+export const expm1Op: Op<null> = /* @__PURE__ */ unary(
   'expm1',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.expm1(x[xi]);
   },
   (g, x) => g.mul(x.exp()),
 );
-export const logOp: Op<null> = unary(
+/** The op of `log`. */
+export const logOp: Op<null> = /* @__PURE__ */ unary(
   'log',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.log(x[xi]);
@@ -126,35 +138,40 @@ export const logOp: Op<null> = unary(
   undefined,
   'logRow',
 );
-export const log1pOp: Op<null> = unary(
+/** The op of `log1p`. */
+export const log1pOp: Op<null> = /* @__PURE__ */ unary(
   'log1p',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.log1p(x[xi]);
   },
   (g, x) => g.div(x.add(1)),
 );
-export const sinOp: Op<null> = unary(
+/** The op of `sin`. */
+export const sinOp: Op<null> = /* @__PURE__ */ unary(
   'sin',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.sin(x[xi]);
   },
   (g, x) => g.mul(x.cos()),
 );
-export const cosOp: Op<null> = unary(
+/** The op of `cos`. */
+export const cosOp: Op<null> = /* @__PURE__ */ unary(
   'cos',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.cos(x[xi]);
   },
   (g, x) => g.mul(x.sin()).neg(),
 );
-export const tanOp: Op<null> = unary(
+/** The op of `tan`. */
+export const tanOp: Op<null> = /* @__PURE__ */ unary(
   'tan',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Math.tan(x[xi]);
   },
   (g, _x, y) => g.mul(y.square().add(1)),
 );
-export const tanhOp: Op<null> = unary(
+/** The op of `tanh`. */
+export const tanhOp: Op<null> = /* @__PURE__ */ unary(
   'tanh',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = tanhNumber(x[xi]);
@@ -164,7 +181,8 @@ export const tanhOp: Op<null> = unary(
   undefined,
   'tanhRow',
 );
-export const erfOp: Op<null> = unary(
+/** The op of `erf`. */
+export const erfOp: Op<null> = /* @__PURE__ */ unary(
   'erf',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = erfNumber(x[xi]);
@@ -175,14 +193,15 @@ export const erfOp: Op<null> = unary(
   'erfRow',
 );
 /** Inverse of the error function: an approximation of Winitzki refined by Halley steps. */
-export const erfinvOp: Op<null> = unary(
+export const erfinvOp: Op<null> = /* @__PURE__ */ unary(
   'erfinv',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = erfinvNumber(x[xi]);
   },
   (g, _x, y) => g.mul(y.square().exp()).mul(Math.sqrt(Math.PI) / 2),
 );
-export const isNaNOp: Op<null> = unary(
+/** The op of `isNaN`. */
+export const isNaNOp: Op<null> = /* @__PURE__ */ unary(
   'isNaN',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = x[xi] !== x[xi] ? 1 : 0;
@@ -191,7 +210,8 @@ export const isNaNOp: Op<null> = unary(
   'float',
   'bool',
 );
-export const isFiniteOp: Op<null> = unary(
+/** The op of `isFinite`. */
+export const isFiniteOp: Op<null> = /* @__PURE__ */ unary(
   'isFinite',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = Number.isFinite(x[xi]) ? 1 : 0;

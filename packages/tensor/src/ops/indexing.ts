@@ -27,7 +27,7 @@ interface AxisAttrs {
 }
 
 /** Slices of x picked by index: x [P, N, Q], indices [I] → [P, I, Q]. */
-export const gatherOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
+export const gatherOp: Op<AxisAttrs> = /* @__PURE__ */ defineOp<AxisAttrs>({
   name: 'gather',
   throws: true,
   infer([x, idx], { axis }) {
@@ -63,7 +63,7 @@ export const gatherOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
 });
 
 /** x with updates added at indexed slices, in the order of the updates. */
-export const scatterAddOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
+export const scatterAddOp: Op<AxisAttrs> = /* @__PURE__ */ defineOp<AxisAttrs>({
   name: 'scatterAdd',
   throws: true,
   inplace: [0],
@@ -112,7 +112,7 @@ export const scatterAddOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
 });
 
 /** One element per index along an axis: o[p, i, q] = x[p, indices[p, i, q], q]. */
-export const takeAlongOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
+export const takeAlongOp: Op<AxisAttrs> = /* @__PURE__ */ defineOp<AxisAttrs>({
   name: 'takeAlong',
   throws: true,
   infer([x, idx], { axis }) {
@@ -138,7 +138,7 @@ export const takeAlongOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
 });
 
 /** x with one update added per index along an axis. */
-export const addAlongOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
+export const addAlongOp: Op<AxisAttrs> = /* @__PURE__ */ defineOp<AxisAttrs>({
   name: 'addAlong',
   throws: true,
   inplace: [0],
@@ -181,7 +181,7 @@ function walkAlong(
 }
 
 /** 1 at each index along a new last axis, 0 elsewhere. */
-export const oneHotOp: Op<{ readonly n: number; readonly dtype: DType }> = defineOp({
+export const oneHotOp: Op<{ readonly n: number; readonly dtype: DType }> = /* @__PURE__ */ defineOp({
   name: 'oneHot',
   throws: true,
   infer([idx], { n, dtype }) {
@@ -243,7 +243,7 @@ function eachWindow(
 }
 
 /** `size` elements of an axis from a start that is data. */
-export const sliceAtOp: Op<WindowAttrs> = defineOp<WindowAttrs>({
+export const sliceAtOp: Op<WindowAttrs> = /* @__PURE__ */ defineOp<WindowAttrs>({
   name: 'sliceAt',
   throws: true,
   infer([x, start], { axis, size }) {
@@ -264,7 +264,7 @@ export const sliceAtOp: Op<WindowAttrs> = defineOp<WindowAttrs>({
 });
 
 /** x with an update written into an axis at a start that is data; in place when nobody else reads x. */
-export const updateAtOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
+export const updateAtOp: Op<AxisAttrs> = /* @__PURE__ */ defineOp<AxisAttrs>({
   name: 'updateAt',
   throws: true,
   inplace: [0],

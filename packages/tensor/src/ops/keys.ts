@@ -60,7 +60,7 @@ export function checkKey(where: string, key: Aval): void {
 const free = (): { flops: number } => ({ flops: 0 });
 
 /** Keys [n, 2] made from one. */
-export const splitKeyOp: Op<{ readonly n: number }> = defineOp({
+export const splitKeyOp: Op<{ readonly n: number }> = /* @__PURE__ */ defineOp({
   name: 'split',
   infer([key], { n }) {
     checkKey('split', key);
@@ -76,7 +76,7 @@ export const splitKeyOp: Op<{ readonly n: number }> = defineOp({
 });
 
 /** A key made from a key and a number that is data. */
-export const foldInOp: Op<null> = defineOp<null>({
+export const foldInOp: Op<null> = /* @__PURE__ */ defineOp<null>({
   name: 'foldIn',
   infer([key, data]) {
     checkKey('foldIn', key);

@@ -13,39 +13,48 @@ import { binary, none, pair, perElement, unary } from './map.js';
 const flag = (name: string, loop: Loop2, kinds: Kinds = 'any'): Op<null> =>
   binary(name, loop, () => [none, none], kinds, 'bool');
 
-export const eqOp: Op<null> = flag('eq', (a, ai, as, b, bi, bs, o, oi, n) => {
+/** The op of `eq`. */
+export const eqOp: Op<null> = /* @__PURE__ */ flag('eq', (a, ai, as, b, bi, bs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] === b[bi] ? 1 : 0;
 });
-export const neOp: Op<null> = flag('ne', (a, ai, as, b, bi, bs, o, oi, n) => {
+/** The op of `ne`. */
+export const neOp: Op<null> = /* @__PURE__ */ flag('ne', (a, ai, as, b, bi, bs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] !== b[bi] ? 1 : 0;
 });
-export const ltOp: Op<null> = flag('lt', (a, ai, as, b, bi, bs, o, oi, n) => {
+/** The op of `lt`. */
+export const ltOp: Op<null> = /* @__PURE__ */ flag('lt', (a, ai, as, b, bi, bs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] < b[bi] ? 1 : 0;
 });
-export const leOp: Op<null> = flag('le', (a, ai, as, b, bi, bs, o, oi, n) => {
+/** The op of `le`. */
+export const leOp: Op<null> = /* @__PURE__ */ flag('le', (a, ai, as, b, bi, bs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] <= b[bi] ? 1 : 0;
 });
-export const gtOp: Op<null> = flag('gt', (a, ai, as, b, bi, bs, o, oi, n) => {
+/** The op of `gt`. */
+export const gtOp: Op<null> = /* @__PURE__ */ flag('gt', (a, ai, as, b, bi, bs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] > b[bi] ? 1 : 0;
 });
-export const geOp: Op<null> = flag('ge', (a, ai, as, b, bi, bs, o, oi, n) => {
+/** The op of `ge`. */
+export const geOp: Op<null> = /* @__PURE__ */ flag('ge', (a, ai, as, b, bi, bs, o, oi, n) => {
   for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] >= b[bi] ? 1 : 0;
 });
-export const andOp: Op<null> = flag(
+/** The op of `and`. */
+export const andOp: Op<null> = /* @__PURE__ */ flag(
   'and',
   (a, ai, as, b, bi, bs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] & b[bi];
   },
   'bool',
 );
-export const orOp: Op<null> = flag(
+/** The op of `or`. */
+export const orOp: Op<null> = /* @__PURE__ */ flag(
   'or',
   (a, ai, as, b, bi, bs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, ai += as, bi += bs) o[oi] = a[ai] | b[bi];
   },
   'bool',
 );
-export const notOp: Op<null> = unary(
+/** The op of `not`. */
+export const notOp: Op<null> = /* @__PURE__ */ unary(
   'not',
   (x, xi, xs, o, oi, n) => {
     for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = x[xi] ^ 1;
@@ -55,7 +64,7 @@ export const notOp: Op<null> = unary(
 );
 
 /** cond ? a : b, element by element. */
-export const whereOp: Op<null> = defineOp<null>({
+export const whereOp: Op<null> = /* @__PURE__ */ defineOp<null>({
   name: 'where',
   strided: true,
   infer([c, a, b]) {

@@ -58,7 +58,7 @@ function rowMax(x: ArrayLike<number>, at: number, n: number): number {
 }
 
 /** Losses of rows of logits [N, V] under targets [N] and, optionally, class weights [V]. */
-export const crossEntropyOp: Op<LossAttrs> = defineOp<LossAttrs>({
+export const crossEntropyOp: Op<LossAttrs> = /* @__PURE__ */ defineOp<LossAttrs>({
   name: 'crossEntropy',
   throws: true,
   infer: ([logits, targets], { reduction }) => ({
@@ -122,7 +122,7 @@ export const crossEntropyOp: Op<LossAttrs> = defineOp<LossAttrs>({
 });
 
 /** Gradient by the logits from logits [N, V], targets [N], the cotangent of the loss and class weights [V]. */
-export const crossEntropyGradOp: Op<LossAttrs> = defineOp<LossAttrs>({
+export const crossEntropyGradOp: Op<LossAttrs> = /* @__PURE__ */ defineOp<LossAttrs>({
   name: 'crossEntropyGrad',
   throws: true,
   inplace: [0],

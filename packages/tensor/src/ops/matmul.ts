@@ -37,7 +37,7 @@ function inferMatmul(a: Aval, b: Aval): Aval {
 }
 
 /** Batched matrix product; strides of both operands are honoured, so transposed views cost nothing. */
-export const matmulOp: Op<null> = defineOp<null>({
+export const matmulOp: Op<null> = /* @__PURE__ */ defineOp<null>({
   name: 'matmul',
   strided: true,
   infer: ([a, b]) => inferMatmul(a, b),

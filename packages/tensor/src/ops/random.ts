@@ -46,7 +46,7 @@ interface UniformAttrs extends DrawAttrs {
 }
 
 /** low + u (high − low), u a multiple of 2⁻²⁴ in [0, 1) from the upper 24 bits; rounding never reaches high. */
-export const uniformOp: Op<UniformAttrs> = drawOp<UniformAttrs>(
+export const uniformOp: Op<UniformAttrs> = /* @__PURE__ */ drawOp<UniformAttrs>(
   'uniform',
   ({ dtype }) => dtype,
   (words, n, o, at, { low, high, dtype }) => {
@@ -77,7 +77,7 @@ interface NormalAttrs extends DrawAttrs {
 }
 
 /** Normal numbers: r cos φ and r sin φ with r = √(−2 log u), φ = 2π v of the two words of each block. */
-export const normalOp: Op<NormalAttrs> = drawOp<NormalAttrs>(
+export const normalOp: Op<NormalAttrs> = /* @__PURE__ */ drawOp<NormalAttrs>(
   'normal',
   ({ dtype }) => dtype,
   (words, n, o, at, { mean, std }) => {
@@ -96,7 +96,7 @@ interface TruncatedAttrs extends NormalAttrs {
 }
 
 /** mean + std √2 erf⁻¹(v), v uniform between erf(low/√2) and erf(high/√2): the inverse of the distribution. */
-export const truncatedNormalOp: Op<TruncatedAttrs> = drawOp<TruncatedAttrs>(
+export const truncatedNormalOp: Op<TruncatedAttrs> = /* @__PURE__ */ drawOp<TruncatedAttrs>(
   'truncatedNormal',
   ({ dtype }) => dtype,
   (words, n, o, at, { mean, std, low, high }) => {
@@ -110,7 +110,7 @@ export const truncatedNormalOp: Op<TruncatedAttrs> = drawOp<TruncatedAttrs>(
 );
 
 /** Gumbel noise −log(−log(1 − v)), v = (word + ½) 2⁻³²: finest where it is largest. */
-export const gumbelOp: Op<DrawAttrs> = drawOp<DrawAttrs>(
+export const gumbelOp: Op<DrawAttrs> = /* @__PURE__ */ drawOp<DrawAttrs>(
   'gumbel',
   ({ dtype }) => dtype,
   (words, n, o, at) => {
@@ -125,7 +125,7 @@ interface IntegerAttrs {
 }
 
 /** low + the part above 2⁶⁴ of (both words of a block as one number) × range. */
-export const randomIntOp: Op<IntegerAttrs> = defineOp<IntegerAttrs>({
+export const randomIntOp: Op<IntegerAttrs> = /* @__PURE__ */ defineOp<IntegerAttrs>({
   name: 'randomInt',
   infer([key], { shape }) {
     checkKey('randomInt', key);
@@ -149,7 +149,7 @@ export const randomIntOp: Op<IntegerAttrs> = defineOp<IntegerAttrs>({
 const KEY_INDEX = 2 ** 21;
 
 /** 0 … n − 1 sorted by random words, equal words by index. */
-export const permutationOp: Op<{ readonly n: number }> = defineOp({
+export const permutationOp: Op<{ readonly n: number }> = /* @__PURE__ */ defineOp({
   name: 'permutation',
   infer([key], { n }) {
     checkKey('permutation', key);

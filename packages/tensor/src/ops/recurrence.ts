@@ -22,7 +22,7 @@ interface RecurrenceAttrs {
  *
  * Each h_t is rounded to the element type, so that a fold of single steps gives the same bits.
  */
-export const linearRecurrenceOp: Op<RecurrenceAttrs> = defineOp<RecurrenceAttrs>({
+export const linearRecurrenceOp: Op<RecurrenceAttrs> = /* @__PURE__ */ defineOp<RecurrenceAttrs>({
   name: 'linearRecurrence',
   strided: true,
   inplace: [1],

@@ -102,7 +102,8 @@ const numbers = (x: Aval): string | undefined =>
   x.dtype === 'bool' || x.dtype === 'f16' ? 'a number type' : undefined;
 const anyType = (x: Aval): string | undefined => (x.dtype === 'f16' ? 'any type but f16' : undefined);
 
-export const sumOp: Op<ReduceAttrs> = reduceOp(
+/** The op of `sum`. */
+export const sumOp: Op<ReduceAttrs> = /* @__PURE__ */ reduceOp(
   'sum',
   0,
   (acc, oi, os, x, xi, xs, n) => {
@@ -127,7 +128,8 @@ const tie = (g: Tensor, x: Tensor, y: Tensor, axes: readonly number[]): Tensor =
   return hit.mul(g.div(hit.sum(axes, { keepDims: true })));
 };
 
-export const maxOp: Op<ReduceAttrs> = reduceOp(
+/** The op of `max`. */
+export const maxOp: Op<ReduceAttrs> = /* @__PURE__ */ reduceOp(
   'max',
   -Infinity,
   (acc, oi, os, x, xi, xs, n) => {
@@ -140,7 +142,8 @@ export const maxOp: Op<ReduceAttrs> = reduceOp(
     return accStep === 0;
   },
 );
-export const minOp: Op<ReduceAttrs> = reduceOp(
+/** The op of `min`. */
+export const minOp: Op<ReduceAttrs> = /* @__PURE__ */ reduceOp(
   'min',
   Infinity,
   (acc, oi, os, x, xi, xs, n) => {
@@ -149,7 +152,8 @@ export const minOp: Op<ReduceAttrs> = reduceOp(
   (call, g, x, y) => tie(g, x, y, call.attrs.axes),
   anyType,
 );
-export const prodOp: Op<ReduceAttrs> = reduceOp(
+/** The op of `prod`. */
+export const prodOp: Op<ReduceAttrs> = /* @__PURE__ */ reduceOp(
   'prod',
   1,
   (acc, oi, os, x, xi, xs, n) => {
@@ -189,8 +193,10 @@ const argOp = (name: string, better: (a: number, b: number) => boolean): Op<null
     },
     cost: (inputs) => ({ flops: elements(inputs) }),
   });
-export const argMaxOp: Op<null> = argOp('argMax', (a, b) => a > b);
-export const argMinOp: Op<null> = argOp('argMin', (a, b) => a < b);
+/** The op of `argMax`. */
+export const argMaxOp: Op<null> = /* @__PURE__ */ argOp('argMax', (a, b) => a > b);
+/** The op of `argMin`. */
+export const argMinOp: Op<null> = /* @__PURE__ */ argOp('argMin', (a, b) => a < b);
 
 function reduce(op: Op<ReduceAttrs>, x: Tensor, axes: Axes | undefined, keepDims: boolean): Tensor {
   return temporaries(() => {

@@ -76,7 +76,7 @@ function selectByIndex(x: TypedArray, at: number, n: number, largest: boolean, k
 }
 
 /** Values [..., k] and indices [..., k] of the first k elements of each row in sorted order. */
-export const topKOp: Op<TopKAttrs> = defineOp<TopKAttrs>({
+export const topKOp: Op<TopKAttrs> = /* @__PURE__ */ defineOp<TopKAttrs>({
   name: 'topK',
   infer([x], { k }) {
     const shape = [...x.shape.slice(0, -1), k];

@@ -52,7 +52,7 @@ function copyKernel(call: CpuCall<unknown>): void {
 }
 
 /** The same elements in a dense layout of their own. */
-export const copyOp: Op<null> = defineOp<null>({
+export const copyOp: Op<null> = /* @__PURE__ */ defineOp<null>({
   name: 'contiguous',
   strided: true,
   inplace: [0],
@@ -63,7 +63,7 @@ export const copyOp: Op<null> = defineOp<null>({
 });
 
 /** The same value under a new identity, so that gradients tell them apart. */
-export const aliasOp: Op<null> = defineOp<null>({
+export const aliasOp: Op<null> = /* @__PURE__ */ defineOp<null>({
   name: 'alias',
   infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
   view: (x) => x,
@@ -71,14 +71,15 @@ export const aliasOp: Op<null> = defineOp<null>({
 });
 
 /** The same value, through which no gradient flows, whenever the gradient is taken. */
-export const stopOp: Op<null> = defineOp<null>({
+export const stopOp: Op<null> = /* @__PURE__ */ defineOp<null>({
   name: 'stopGradient',
   infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
   view: (x) => x,
   vjp: () => [null],
 });
 
-export const reshapeOp: Op<{ readonly shape: Shape }> = defineOp({
+/** The op of `reshape`. */
+export const reshapeOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
   name: 'reshape',
   strided: true,
   inplace: [0],
@@ -89,7 +90,8 @@ export const reshapeOp: Op<{ readonly shape: Shape }> = defineOp({
   cost: free,
 });
 
-export const permuteOp: Op<{ readonly perm: readonly number[] }> = defineOp({
+/** The op of `permute`. */
+export const permuteOp: Op<{ readonly perm: readonly number[] }> = /* @__PURE__ */ defineOp({
   name: 'transpose',
   infer: ([x], { perm }) => ({ shape: perm.map((p) => x.shape[p]), dtype: x.dtype }),
   view: (x, { perm }) => permuteLayout(x, perm),
@@ -99,7 +101,8 @@ export const permuteOp: Op<{ readonly perm: readonly number[] }> = defineOp({
   },
 });
 
-export const broadcastOp: Op<{ readonly shape: Shape }> = defineOp({
+/** The op of `broadcast`. */
+export const broadcastOp: Op<{ readonly shape: Shape }> = /* @__PURE__ */ defineOp({
   name: 'broadcastTo',
   infer: ([x], { shape }) => ({ shape, dtype: x.dtype }),
   view: (x, { shape }) => broadcastLayout(x, shape),
@@ -113,7 +116,8 @@ interface SliceAttrs {
   readonly count: number;
 }
 
-export const sliceOp: Op<SliceAttrs> = defineOp<SliceAttrs>({
+/** The op of `slice`. */
+export const sliceOp: Op<SliceAttrs> = /* @__PURE__ */ defineOp<SliceAttrs>({
   name: 'slice',
   infer: ([x], { axis, count }) => ({
     shape: x.shape.map((d, i) => (i === axis ? count : d)),
@@ -130,7 +134,7 @@ export const sliceOp: Op<SliceAttrs> = defineOp<SliceAttrs>({
 });
 
 /** Zeros with the elements of x at the places that a slice looks at. */
-export const unsliceOp: Op<SliceAttrs & { readonly size: number }> = defineOp({
+export const unsliceOp: Op<SliceAttrs & { readonly size: number }> = /* @__PURE__ */ defineOp({
   name: 'unslice',
   strided: true,
   infer: ([x], { axis, size }) => ({ shape: x.shape.map((d, i) => (i === axis ? size : d)), dtype: x.dtype }),
@@ -153,7 +157,8 @@ export const unsliceOp: Op<SliceAttrs & { readonly size: number }> = defineOp({
   cost: free,
 });
 
-export const concatOp: Op<{ readonly axis: number }> = defineOp({
+/** The op of `concat`. */
+export const concatOp: Op<{ readonly axis: number }> = /* @__PURE__ */ defineOp({
   name: 'concat',
   strided: true,
   infer(xs, { axis }) {
@@ -206,6 +211,7 @@ export const concatOp: Op<{ readonly axis: number }> = defineOp({
   cost: free,
 });
 
+/** The op of `pad`. */
 export const padOp: Op<{
   readonly axis: number;
   readonly before: number;
@@ -236,7 +242,7 @@ export const padOp: Op<{
 });
 
 /** Keeps the elements with column − row ≤ k (lower) or ≥ k (upper) of the last two axes; zeros elsewhere. */
-export const triangleOp: Op<{ readonly k: number; readonly upper: boolean }> = defineOp({
+export const triangleOp: Op<{ readonly k: number; readonly upper: boolean }> = /* @__PURE__ */ defineOp({
   name: 'triangle',
   inplace: [0],
   infer([x], { upper }) {

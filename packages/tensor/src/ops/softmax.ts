@@ -56,7 +56,7 @@ function maxOf(x: ArrayLike<number>, at: number, n: number): number {
 }
 
 /** exp(x − max) / Σ along the last axis; a row of only −∞ gives zeros. */
-export const softmaxOp: Op<null> = defineOp<null>({
+export const softmaxOp: Op<null> = /* @__PURE__ */ defineOp<null>({
   name: 'softmax',
   inplace: [0],
   infer: ([x]) => checked('softmax', x),
@@ -86,7 +86,7 @@ export const softmaxOp: Op<null> = defineOp<null>({
 });
 
 /** y (g − Σ y g) along the last axis: what softmax does to a cotangent g. */
-export const softmaxGradOp: Op<null> = defineOp<null>({
+export const softmaxGradOp: Op<null> = /* @__PURE__ */ defineOp<null>({
   name: 'softmaxGrad',
   inplace: [1],
   infer: ([y]) => ({ shape: y.shape, dtype: y.dtype }),
@@ -114,7 +114,7 @@ export const softmaxGradOp: Op<null> = defineOp<null>({
 });
 
 /** log Σ exp(x) along the last axis, which stays with size 1; −∞ for a row of only −∞. */
-export const logSumExpOp: Op<null> = defineOp<null>({
+export const logSumExpOp: Op<null> = /* @__PURE__ */ defineOp<null>({
   name: 'logSumExp',
   infer([x]) {
     const { shape, dtype } = checked('logSumExp', x);
@@ -138,7 +138,7 @@ export const logSumExpOp: Op<null> = defineOp<null>({
 });
 
 /** x − logSumExp(x) along the last axis. */
-export const logSoftmaxOp: Op<null> = defineOp<null>({
+export const logSoftmaxOp: Op<null> = /* @__PURE__ */ defineOp<null>({
   name: 'logSoftmax',
   inplace: [0],
   infer: ([x]) => checked('logSoftmax', x),

@@ -14,7 +14,7 @@ export function wordOf(value: number, dtype: DType): number {
 const WORKGROUP = 64;
 
 /** Four elements an invocation where the output is whole; one where not; halves by their value. */
-const fillShader = memo((key) => {
+const fillShader = /* @__PURE__ */ memo((key) => {
   const [type, operand] = key.split(' ');
   const scalar = type === 'f16' ? 'f32' : 'u32';
   const value = type === 'u32x4' ? 'vec4<u32>(p.value)' : 'p.value';
@@ -43,7 +43,7 @@ export function fillPass(dtype: DType, operand: number, n: number, aligned: numb
 }
 
 /** start + i step: exact for integers, in f32 one rounding more than on the CPU. */
-const arangeShader = memo((type) => {
+const arangeShader = /* @__PURE__ */ memo((type) => {
   const float = type === 'f32' || type === 'f16';
   const number = float ? 'f32' : (type as 'i32' | 'u32');
   return shader({
@@ -59,7 +59,7 @@ const arangeShader = memo((type) => {
 });
 
 /** Copies a constant operand; `x` is element i of the data. */
-const dataShader = memo((type) =>
+const dataShader = /* @__PURE__ */ memo((type) =>
   shader({
     name: 'constant',
     operands: [writes('y', type as 'u32' | 'f16', 0), reads('x', type as 'u32' | 'f16', 1)],

@@ -54,7 +54,7 @@ const classText = ({ four }: LossShape): string =>
  * The loss of a row. The maximum is subtracted first, so that equal large logits cancel exactly; −∞ has probability 0
  * and the surprise +∞. Losses go to the output, or with the weights of the targets to scratch memory [2, N].
  */
-const lossShader = memo((key): GpuShader => {
+const lossShader = /* @__PURE__ */ memo((key): GpuShader => {
   const s = JSON.parse(key) as LossShape;
   const inputs = s.weighted ? 3 : 2;
   const smooth = `
@@ -107,7 +107,7 @@ fn spread_of(j: u32, v: T, shift: f32, log_sum: f32) -> T {
 });
 
 /** Σ losses / Σ weights; NaN when no target counts. */
-const divideShader = memo((key): GpuShader => {
+const divideShader = /* @__PURE__ */ memo((key): GpuShader => {
   const [from, to] = JSON.parse(key) as [number, number];
   return shader({
     name: 'crossEntropy/mean',
@@ -121,7 +121,7 @@ const divideShader = memo((key): GpuShader => {
 });
 
 /** Weights of the targets that count. */
-const weightShader = memo((key): GpuShader => {
+const weightShader = /* @__PURE__ */ memo((key): GpuShader => {
   const { weighted, to } = JSON.parse(key) as { weighted: boolean; to: number };
   return shader({
     name: 'crossEntropyGrad/weights',
@@ -146,7 +146,7 @@ const weightShader = memo((key): GpuShader => {
 const scratchOfGrad = { weights: 0, total: 1, classes: 2, fold: 3 } as const;
 
 /** scale · (softmax · ((1 − ε) w_y + ε/V Σ w) − ε/V w − [c = y] (1 − ε) w_y); 0 where the target is ignored. */
-const gradShader = memo((key): GpuShader => {
+const gradShader = /* @__PURE__ */ memo((key): GpuShader => {
   const s = JSON.parse(key) as LossShape;
   const inputs = s.weighted ? 4 : 3;
   const scratch = inputs + 1;

@@ -45,7 +45,7 @@ const blockText = (T: string, f: string, load: (j: string) => string, L: string)
  * Results o in `slots` per workgroup; the lanes of a slot take every lanes-th element of one split of the folded
  * axes, and fold what they have through workgroup memory (at most 256 values of 16 bytes, and 16 more a slot).
  */
-const foldShader = memo((key): GpuShader => {
+const foldShader = /* @__PURE__ */ memo((key): GpuShader => {
   const s = JSON.parse(key) as FoldShape;
   const t = foldText(s);
   const x4 = (e: Element): Element => `${e}x4` as Element;

@@ -1,6 +1,6 @@
 /**
  * Functions of one or two numbers in WGSL, about as exact as f32 allows, without relying on an infinity or NaN
- * made by arithmetic. Names begin with `m_`; `withMath` adds those that a text uses.
+ * made by arithmetic. Names begin with `m_`; `mathOf` gives those that a text uses.
  *
  * The polynomials were fitted here to the functions in double precision, relative error below 1e-7 unless said.
  */
@@ -310,11 +310,6 @@ const functions: { readonly [name: string]: string } = {
   return bitcast<i32>(select(y, 0u - y, b >= 0x80000000u));
 }`,
 };
-
-/** A text with the functions of this module that it uses, and those that they use, before it. */
-export function withMath(text: string): string {
-  return mathOf(text) + text;
-}
 
 /** The functions that a text uses and those that they use. */
 export function mathOf(text: string): string {

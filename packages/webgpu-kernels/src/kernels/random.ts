@@ -91,7 +91,7 @@ const randomInt: Draw = {
 }`,
 };
 
-const foldShader = memo(() =>
+const foldShader = /* @__PURE__ */ memo(() =>
   shader({
     name: 'foldIn',
     operands: [reads('key', 'u32', 0), reads('data', 'u32', 1), writes('y', 'u32', 2)],
@@ -104,7 +104,7 @@ set_y(1u, w.y);`,
 );
 
 /** The first k places of each row, and what stands there where values are wanted. `key`: type, operands. */
-const pickShader = memo((key) => {
+const pickShader = /* @__PURE__ */ memo((key) => {
   const [values, places] = key.split(' ');
   const both = values === 'values';
   return shader({

@@ -39,7 +39,7 @@ interface ScanShape {
 const names = ['o', 'x', 'a', 'h'] as const;
 
 /** One column and one chunk of it per invocation; neighbours are neighbouring columns, so that reads coalesce. */
-const scanShader = memo((key): GpuShader => {
+const scanShader = /* @__PURE__ */ memo((key): GpuShader => {
   const s = JSON.parse(key) as ScanShape;
   const { kind, type, phase, inputs } = s;
   const linear = kind === 'linear';

@@ -19,7 +19,7 @@ import { placePass } from './shape/place.js';
 const WORKGROUP = 64;
 
 /** Keeps column − row ≤ k (or ≥ k) of the last two axes. `key`: type, `upper` or `lower`, aliased or not. */
-const triangleShader = memo((key) => {
+const triangleShader = /* @__PURE__ */ memo((key) => {
   const [type, side, alias] = key.split(' ');
   return shader({
     name: `triangle/${side}`,

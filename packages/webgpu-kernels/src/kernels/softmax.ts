@@ -179,7 +179,7 @@ function bodyText(s: RowShape): string {
   if (live && lane == 0u) { ${keep}set_sums(unit, sum); }`;
 }
 
-const rowShader = memo((key): GpuShader => {
+const rowShader = /* @__PURE__ */ memo((key): GpuShader => {
   const s = JSON.parse(key) as RowShape;
   return shader({
     name: `${s.kind}/${s.form}`,

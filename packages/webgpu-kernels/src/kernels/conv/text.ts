@@ -100,7 +100,7 @@ let ok${i} = q${i} >= 0 && u${i} * p.stride == u32(q${i}) && u${i} < p.T1;
 let at${i} = b * p.T1 + min(u${i}, max(p.T1, 1u) - 1u);`,
 };
 
-const slides = memo((key): GpuShader => {
+const slides = /* @__PURE__ */ memo((key): GpuShader => {
   const [direction, channels] = key.split(' ') as ['forward' | 'backward', Channels];
   const type = channels === 'one' ? 'f32' : 'f32x4';
   const count = positions[channels];
@@ -183,7 +183,7 @@ ${each(4, (q) => `sum${q} += v[${q}] * d;`)}`,
   },
 };
 
-const weights = memo((key): GpuShader => {
+const weights = /* @__PURE__ */ memo((key): GpuShader => {
   const [channels, to] = key.split(' ') as [Channels, string];
   const type = channels === 'one' ? 'f32' : 'f32x4';
   const { split, sums, add, store } = weightBodies[channels];

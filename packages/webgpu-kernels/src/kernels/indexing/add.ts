@@ -20,7 +20,7 @@ const CHUNK = 4 * WORKGROUP;
  * all hits to its own column. `rows`: a workgroup per row of x, which also copies the row. `updates`: a
  * workgroup per update; that of the first update of a row does the work, the others end when they see an earlier one.
  */
-const scatterShader = memo((key) => {
+const scatterShader = /* @__PURE__ */ memo((key) => {
   const [type, mode, alias] = key.split(' ');
   const first = mode === 'updates';
   return shader({
@@ -110,7 +110,7 @@ export function scatterPasses({
 }
 
 /** One invocation adds all updates of one column (p, q), in their order. */
-const columnShader = memo((type) =>
+const columnShader = /* @__PURE__ */ memo((type) =>
   shader({
     name: 'addAlong/column',
     operands: [reads('at', 'i32', 1), reads('u', type as Number, 2), writes('y', type as Number, 3)],
@@ -136,7 +136,7 @@ const columnShader = memo((type) =>
  * One workgroup adds the updates of one column, 64 at a time: of those with the same index the first adds all,
  * in their order. Indices of a chunk lie in workgroup memory (256 bytes).
  */
-const chunkShader = memo((type) =>
+const chunkShader = /* @__PURE__ */ memo((type) =>
   shader({
     name: 'addAlong/chunk',
     operands: [reads('at', 'i32', 1), reads('u', type as Number, 2), writes('y', type as Number, 3)],

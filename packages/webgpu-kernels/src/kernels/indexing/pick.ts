@@ -28,7 +28,7 @@ const each = (body: string): string => `for (var k = 0u; k < 4u; k++) {
   }
 }`;
 
-const gatherShader = memo((type) =>
+const gatherShader = /* @__PURE__ */ memo((type) =>
   shader({
     name: 'gather',
     operands: [reads('x', type as Words, 0), reads('at', 'i32', 1), writes('y', type as Words, 2)],
@@ -58,7 +58,7 @@ export function gatherPass({
   };
 }
 
-const takeShader = memo((type) =>
+const takeShader = /* @__PURE__ */ memo((type) =>
   shader({
     name: 'takeAlong',
     operands: [reads('x', type as Words, 0), reads('at', 'i32', 1), writes('y', type as Words, 2)],
@@ -86,7 +86,7 @@ export function takePass({
   };
 }
 
-const oneHotShader = memo((type) =>
+const oneHotShader = /* @__PURE__ */ memo((type) =>
   shader({
     name: 'oneHot',
     operands: [reads('at', 'i32', 0), writes('y', type as Words, 1)],
@@ -114,7 +114,7 @@ export function oneHotPass({
   };
 }
 
-const sliceShader = memo((type) =>
+const sliceShader = /* @__PURE__ */ memo((type) =>
   shader({
     name: 'sliceAt',
     operands: [reads('x', type as Words, 0), reads('start', 'i32', 1), writes('y', type as Words, 2)],
@@ -153,7 +153,7 @@ let bad = atomicLoad(&wrong) != 0u;
 ${each(body)}`;
 
 /** Writes the whole output, or, where x is the output already, the window alone. */
-const updateShader = memo((key) => {
+const updateShader = /* @__PURE__ */ memo((key) => {
   const [type, mode] = key.split(' ');
   const inPlace = mode === 'inplace';
   const at = `let s = bitcast<u32>(start(row * p.rows));`;

@@ -154,7 +154,7 @@ interface Made {
 
 let making: Made | null = null;
 
-const shaders = memo((): GpuShader => {
+const shaders = /* @__PURE__ */ memo((): GpuShader => {
   const { d, f, y } = making!;
   return shader({
     name: 'matmul/direct',

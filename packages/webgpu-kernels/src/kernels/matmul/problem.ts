@@ -37,7 +37,8 @@ export type Access = 'k4' | 'free4' | 'one';
 export function problemOf({ inputs: [va, vb], outputs: [y] }: GpuCall<unknown>): Problem {
   const rank = y.shape.length;
   const sizes = y.shape.slice(0, rank - 2);
-  let [M, N] = y.shape.slice(rank - 2) as [number, number];
+  const N = y.shape[rank - 1];
+  let M = y.shape[rank - 2];
   const K = va.shape[va.shape.length - 1];
   const batch: number[] = [];
   const aBatch: number[] = [];

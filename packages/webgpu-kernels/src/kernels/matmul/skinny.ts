@@ -118,7 +118,7 @@ ${each(rows, (i) => `if (top + ${i}u < p.M) { ${storeText(f, `sums[${i * 256}u +
 
 let making: { f: Form; y: number; rows: number } | null = null;
 
-const shaders = memo((): GpuShader => {
+const shaders = /* @__PURE__ */ memo((): GpuShader => {
   const { f, y, rows } = making!;
   const { declare, main } = f.b === 'k4' ? alongK(f, rows) : alongColumns(f, rows);
   return shader({

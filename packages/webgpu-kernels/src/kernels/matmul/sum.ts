@@ -4,7 +4,7 @@ import type { Epilogue } from './text.js';
 
 let making: { from: number; to: number; epilogue?: Epilogue | undefined } | null = null;
 
-const shaders = memo((): GpuShader => {
+const shaders = /* @__PURE__ */ memo((): GpuShader => {
   const { from, to, epilogue } = making!;
   const value = epilogue ? 'finish(sum, i / p.size, i % p.size / p.columns, i % p.columns)' : 'sum';
   return shader({

@@ -1,4 +1,3 @@
-import type { GpuPass } from '@seq/tensor/engine';
 import type { Element, Operand } from '../../wgsl/index.js';
 import { reads, writes } from '../../wgsl/index.js';
 import type { Access, Problem } from './problem.js';
@@ -135,6 +134,3 @@ export function storeText(f: Form, value: string, row: string, column: string): 
   const lanes = upTo(4).map((c) => finish(`v4[${c}]`, `${column} + ${c}u`));
   return `{ let v4 = ${value}; set_y((${place}) >> 2u, vec4<f32>(${lanes.join(', ')})); }`;
 }
-
-/** A pass over a grid of workgroups that may be folded into two dimensions. */
-export type MatmulPass = (p: Problem, cut: Cut, f: Form, y: number) => GpuPass;

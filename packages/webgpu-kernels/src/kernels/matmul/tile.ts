@@ -135,7 +135,7 @@ ${each(t.myRows, (i) => `{ let m = top + ${row(i)};\nif (m < p.M) {\n${each(vect
 
 let making: { t: Tile; s: Staging; f: Form; y: number } | null = null;
 
-const shaders = memo((): GpuShader => {
+const shaders = /* @__PURE__ */ memo((): GpuShader => {
   const { t, s, f, y } = making!;
   return shader({
     name: 'matmul/tile',

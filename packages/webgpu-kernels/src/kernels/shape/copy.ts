@@ -46,7 +46,7 @@ const ROWS = 8;
  * along the last axis of the output, through workgroup memory (4,224 bytes; a padded row keeps banks apart).
  * `rank` outer axes are walked by strides.
  */
-const tileShader = memo((key) => {
+const tileShader = /* @__PURE__ */ memo((key) => {
   const [type, rank, from, to] = key.split(' ');
   const outer = Number(rank);
   const params: { [name: string]: 'u32' } = {

@@ -11,7 +11,7 @@ const WORKGROUP = 64;
  * One invocation writes four elements of the output, each the element of x that belongs there or a constant.
  * `key`: type, rank of the collapsed output, which axis the window lies on, whether its step is 1.
  */
-const placeShader = memo((key) => {
+const placeShader = /* @__PURE__ */ memo((key) => {
   const [type, ranks, axes, unit] = key.split(' ');
   const [rank, axis] = [Number(ranks), Number(axes)];
   const params: { [name: string]: 'u32' | 'f32' } = { n: 'u32', start: 'u32', count: 'u32', base: 'u32' };
