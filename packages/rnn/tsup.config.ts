@@ -1,4 +1,5 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../tooling/config/tsup.js';
 
-export default defineConfig(library());
+// The text of the shaders is spelled out by a leaf that is inlined.
+export default defineConfig(library({ noExternal: ['@seq/webgpu-kernels/wgsl'] }));

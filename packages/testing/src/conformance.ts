@@ -54,7 +54,7 @@ export function conformance<O extends object>(
           return;
         }
         if (!isWanted(on.kind)) {
-          test.skip(`not on ${on.kind}: SEQ_LAWS is ${process.env['SEQ_LAWS']}`, () => {});
+          test.skip(`no ${on.kind}: SEQ_LAWS is ${process.env['SEQ_LAWS']}`, () => {});
           return;
         }
         for (const name of lawNames) {
