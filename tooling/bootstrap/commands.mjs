@@ -106,16 +106,7 @@ export const commands = {
   async 'test:gpu'(args) {
     const file = join(root, 'node_modules', '.cache', 'laws-gpu.json');
     const where =
-      args.length > 0
-        ? args
-        : [
-            'packages/attention',
-            'packages/conv',
-            'packages/nn',
-            'packages/rnn',
-            'packages/testing',
-            'tooling/staircase',
-          ];
+      args.length > 0 ? args : ['packages/attention', 'packages/conv', 'packages/nn', 'packages/rnn'];
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
     const code = await node([programFile('vitest'), 'run', '-t', 'webgpu', ...reporters, ...where], root, {
       SEQ_LAWS: 'webgpu',
