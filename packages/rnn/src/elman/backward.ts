@@ -18,7 +18,6 @@ import { clearWhere, loopCost, matrixSize } from '../internal/sequence.js';
 import type { MasksNow } from '../internal/sequence.js';
 import { backwardInputs, elmanBackwardKernel, elmanScratch } from './cpu.js';
 import type { ElmanAttrs, ElmanNonlinearity } from './cpu.js';
-import { elmanBackwardGpu } from './gpu.js';
 
 /** f′ where f gave y. */
 const slopes: Record<ElmanNonlinearity, (y: Tensor) => Tensor> = {
@@ -40,7 +39,6 @@ export const elmanBackwardOp: Op<ElmanAttrs> = /* @__PURE__ */ defineOp<ElmanAtt
   },
   cpu: elmanBackwardKernel,
   scratch: ([dy]) => elmanScratch(dy.shape[0], dy.shape[2]),
-  webgpu: elmanBackwardGpu,
   reference: elmanBackwardReference,
   cost([dy, , weight]) {
     const [B, T, H] = dy.shape;
