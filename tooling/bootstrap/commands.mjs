@@ -55,6 +55,20 @@ async function typescript(file, args) {
   );
 }
 
+/** Builds the lab (from the cache when nothing changed) and runs it. @param {string} command @param {string[]} args */
+async function lab(command, args) {
+  const build = quietly([
+    programFile('turbo'),
+    'run',
+    'build',
+    '--filter=seq-lab',
+    '--output-logs=errors-only',
+  ]);
+  if (build !== 0) return build;
+  const cli = join(root, 'apps', 'lab', 'dist', 'cli.js');
+  return node([cli, command, ...args], process.env['INIT_CWD'] ?? root, await forWebGPU(args));
+}
+
 /** @param {string[]} args */
 const turbo = (args) => node([programFile('turbo'), 'run', '--no-update-notifier', ...args]);
 /** @param {string[]} args */
@@ -70,19 +84,8 @@ export const filters = (packages) =>
 
 /** @type {Record<string, Command>} */
 export const commands = {
-  /** Builds the lab (from the cache when nothing changed) and compares the architectures. */
-  async demo(args) {
-    const build = quietly([
-      programFile('turbo'),
-      'run',
-      'build',
-      '--filter=seq-lab',
-      '--output-logs=errors-only',
-    ]);
-    if (build !== 0) return build;
-    const cli = join(root, 'apps', 'lab', 'dist', 'cli.js');
-    return node([cli, 'compare', ...args], process.env['INIT_CWD'] ?? root, await forWebGPU(args));
-  },
+  /** Compares the architectures. */
+  demo: (args) => lab('compare', args),
 
   /** All unit tests; with arguments, Vitest on the files whose path contains one of them. */
   async test(args) {
@@ -115,6 +118,8 @@ export const commands = {
     console.log(`\n${numPassedTests} passed, ${numFailedTests} failed`);
     return code;
   },
+  /** Serves the lab as a page that trains in the browser. */
+  'lab:page': (args) => lab('page', args),
   build: (args) => turbo(['build', ...filters(args)]),
   /** Benches of packages; with --peers Seq beside other libraries, with --counts what models ask of a GPU. */
   bench: (args) =>

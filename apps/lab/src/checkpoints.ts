@@ -2,10 +2,11 @@ import type { LanguageModel, LanguageModelParams, LanguageModelState } from '@se
 import { loadCheckpoint, saveCheckpoint } from '@seq/train/node';
 import type { OptimizerState, Training } from '@seq/train';
 import type { DecodeOptions } from '@seq/train';
-import type { TextSource, Vocabulary } from './data.js';
+import type { Vocabulary } from './data.js';
 import { inputError } from './errors.js';
 import type { Recipe } from './recipes.js';
 import type { CurvePoint, TrainingJob } from './types.js';
+import type { TextSource } from './text.js';
 
 /** What happened so far in a training. */
 export interface TrainingLog {

@@ -5,13 +5,14 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { executeRun } from './compare.js';
 import type { RunRequest } from './compare.js';
-import { loadText, splitText } from './data.js';
+import { splitText } from './data.js';
 import { LabError, EXIT } from './errors.js';
 import { exampleModel } from './fixtures.js';
 import { recipe } from './recipes.js';
 import { createRun, readRun } from './runfolder.js';
 import type { Job } from './scheduler.js';
 import type { ModelResult, RunResults, RunSettings, TrainingJob } from './types.js';
+import { loadText } from './text.js';
 
 const base = mkdtempSync(join(tmpdir(), 'seq-lab-compare-'));
 const path = join(base, 'text.txt');

@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { loadText, splitText } from './data.js';
-import type { LoadedText, Split } from './data.js';
+import { splitText } from './data.js';
+import type { Split } from './data.js';
 import { EXIT, LabError, inputError, messageOf } from './errors.js';
 import type { ExitCode } from './errors.js';
 import type { Interrupts } from './interrupts.js';
@@ -24,6 +24,8 @@ import type {
   TrainingEvent,
   TrainingJob,
 } from './types.js';
+import { loadText } from './text.js';
+import type { LoadedText } from './text.js';
 
 /** A run and how to go about it. */
 export interface RunRequest {
@@ -33,6 +35,8 @@ export interface RunRequest {
   readonly resume: boolean;
   /** Models trained side by side. */
   readonly jobs: number;
+  /** What computes, where it is not the CPU. */
+  readonly adapter?: string;
   readonly display: DisplayKind;
   readonly output: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly interrupts: Interrupts;
@@ -84,6 +88,7 @@ export async function executeRun(request: RunRequest): Promise<ExitCode> {
       cores: cpus().length,
       node: process.version,
       platform: `${process.platform} ${process.arch}`,
+      ...(request.adapter === undefined ? {} : { adapter: request.adapter }),
     },
   });
   const save = (now: RunResults): void => {

@@ -2,8 +2,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { buildVocabulary, decode, encode, loadText, splitText, UNKNOWN } from './data.js';
+import { buildVocabulary, decode, encode, splitText, UNKNOWN } from './data.js';
 import { EXIT, LabError } from './errors.js';
+import { loadText } from './text.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'seq-lab-data-'));
 

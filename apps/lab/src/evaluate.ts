@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
-import { encode, loadText, splitText, vocabularyOf } from './data.js';
-import type { TextSource } from './data.js';
+import { encode, splitText, vocabularyOf } from './data.js';
 import { useDevice } from './device.js';
 import { EXIT } from './errors.js';
 import type { ExitCode } from './errors.js';
@@ -12,7 +11,9 @@ import type { EvalFlags } from './program.js';
 import { modelOf } from './recipes.js';
 import { userFolder } from './runfolder.js';
 import { columns, formatTable } from './table.js';
-import { validate } from './training.js';
+import { validate } from './learning.js';
+import { loadText } from './text.js';
+import type { TextSource } from './text.js';
 
 /**
  * Measures a trained model over a whole validation split, beside the n-gram floors; returns the exit code.

@@ -4,7 +4,7 @@ import { disposeTree, treeEntries } from '@seq/tensor';
 import { randomCrops, startTraining } from '@seq/train';
 import { loadModel } from './checkpoints.js';
 import { generationPlan, measureCosts, trainingPlan } from './costs.js';
-import { loadText, splitText } from './data.js';
+import { splitText } from './data.js';
 import { EXIT, usageError } from './errors.js';
 import type { ExitCode } from './errors.js';
 import { bytes, count, nats, short } from './format.js';
@@ -13,7 +13,8 @@ import { modelOf, recipe as recipeOf, recipeNames, recipeTitle } from './recipes
 import type { Recipe } from './recipes.js';
 import { userFolder } from './runfolder.js';
 import { columns, formatTable } from './table.js';
-import { optimizerOf } from './training.js';
+import { optimizerOf } from './learning.js';
+import { loadText } from './text.js';
 
 /** Shows the parameters and the costs of a checkpoint or a recipe; returns the exit code. */
 export async function inspectCommand(name: string, flags: InspectFlags): Promise<ExitCode> {

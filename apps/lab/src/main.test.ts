@@ -199,6 +199,17 @@ describe('train, generate, eval', () => {
     expect(errors).toContain('the model does not know "☃"');
   });
 
+  it('goes on with the device that a run began with', async () => {
+    expect(await main(['compare', '--resume', 'one', '--device', 'webgpu'])).toBe(EXIT.usage);
+    expect(errors).toContain('the run began with --device cpu and goes on with it, got --device webgpu');
+    const file = join(folder, 'one', 'run.json');
+    const before = readFileSync(file, 'utf8');
+    expect(JSON.parse(before)).toMatchObject({ device: 'cpu' });
+    writeFileSync(file, before.replace('"device": "cpu"', '"device": "webgpu"'));
+    expect(await main(['compare', '--resume', 'one'])).toBe(EXIT.device);
+    writeFileSync(file, before);
+  });
+
   it('refuses to write over a run', async () => {
     expect(await main(['train', 'gru', '--text', text, '--steps', '3', '--out', 'one'])).toBe(EXIT.usage);
     expect(errors).toContain('must not hold a run yet');

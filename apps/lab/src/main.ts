@@ -4,6 +4,7 @@ import { EXIT, LabError, messageOf } from './errors.js';
 import { evaluateCommand } from './evaluate.js';
 import { generateCommand } from './generate.js';
 import { inspectCommand } from './inspect.js';
+import { pageCommand } from './page-command.js';
 import { buildProgram } from './program.js';
 import type { Actions } from './program.js';
 import { runCommand } from './run-command.js';
@@ -16,6 +17,7 @@ const actions: Actions = {
   inspect: inspectCommand,
   eval: evaluateCommand,
   vanishing: vanishingCommand,
+  page: pageCommand,
 };
 
 /** Runs a command line (without `node` and the script) and returns its exit code; errors go to stderr. */

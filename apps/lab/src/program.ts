@@ -14,7 +14,8 @@ export interface RunFlags {
   readonly out?: string;
   readonly resume?: string | true;
   readonly jobs?: number;
-  readonly device: DeviceName;
+  /** The CPU, or what a resumed run began with. */
+  readonly device?: DeviceName;
   readonly quiet?: true;
   readonly json?: true;
   readonly dModel?: number;
@@ -66,6 +67,11 @@ export interface VanishingFlags {
   readonly json?: true;
 }
 
+/** Options of `page`. */
+export interface PageFlags {
+  readonly port: number;
+}
+
 /** What the commands do; each returns the exit code. */
 export interface Actions {
   compare(flags: RunFlags): Promise<number>;
@@ -74,6 +80,7 @@ export interface Actions {
   inspect(model: string, flags: InspectFlags): Promise<number>;
   eval(model: string, flags: EvalFlags): Promise<number>;
   vanishing(flags: VanishingFlags): Promise<number>;
+  page(flags: PageFlags): Promise<number>;
 }
 
 const exitCodes = `
@@ -101,6 +108,7 @@ Examples:
   seq-lab inspect attention --length 256   what a model costs, before it is trained
   seq-lab eval runs/2026-11-22-2054/lstm.safetensors
   seq-lab vanishing                        how far gradients reach, and what helps when they do not
+  seq-lab page                             train in the browser
 ${exitCodes}`,
     );
 
@@ -179,7 +187,7 @@ ${exitCodes}`,
     .addOption(
       new Option('-s, --seed <n>', 'another seed, another text').argParser(wholeNumber(0)).default(0),
     )
-    .addOption(deviceOption())
+    .addOption(deviceOption().default('cpu'))
     .action(async (model: string, flags: GenerateFlags) => done(await actions.generate(model, flags)));
 
   program
@@ -208,7 +216,7 @@ ${exitCodes}`,
     .addOption(
       new Option('--text <file>', 'the text whose last tenth to read (default: the one it was trained on)'),
     )
-    .addOption(deviceOption())
+    .addOption(deviceOption().default('cpu'))
     .option('--json', 'print JSON')
     .action(async (model: string, flags: EvalFlags) => done(await actions.eval(model, flags)));
 
@@ -248,11 +256,28 @@ ${exitCodes}`,
     .addOption(new Option('--json', 'print events and results as JSON, one a line'))
     .action(async (flags: VanishingFlags) => done(await actions.vanishing(flags)));
 
+  program
+    .command('page')
+    .summary('serve the lab as a page that trains in the browser')
+    .description(
+      'Serves a page that trains a model in the browser, on its WebGPU or, without one, on the CPU.\n' +
+        'For this machine alone; nothing leaves the browser. Ctrl-C ends it.',
+    )
+    .addOption(
+      new Option('--port <n>', 'where to listen; 0 for any that is free')
+        .argParser(wholeNumber(0, 65_535))
+        .default(4173),
+    )
+    .action(async (flags: PageFlags) => done(await actions.page(flags)));
+
   return program;
 }
 
 function deviceOption(): Option {
-  return new Option('--device <name>', 'what computes').choices(['cpu', 'webgpu']).default('cpu');
+  return new Option(
+    '--device <name>',
+    'what computes; a WebGPU adapter that is a program is slower than the CPU',
+  ).choices(['cpu', 'webgpu']);
 }
 
 /** The options that `compare` and `train` share. */
@@ -278,7 +303,7 @@ function runOptions(command: Command): Command {
     .addOption(
       new Option(
         '-j, --jobs <n>',
-        'models trained side by side (default: as many as there are cores)',
+        'models trained side by side (default: as many as there are cores; 1 on WebGPU)',
       ).argParser(wholeNumber(1)),
     )
     .addOption(deviceOption())

@@ -35,7 +35,7 @@ ${models.map((model) => sampleSection(model, settings.sample.prompt)).join('\n')
 <h2>How to repeat it</h2>
 <pre><code>${escapeHtml(reproduce)}</code></pre>
 <p>Everything random comes from seed ${settings.seed}, and step counts are fixed, so the same program on the same kind of processor gives the same numbers, times apart.
-This run took ${clock(results.seconds)} on ${escapeHtml(results.machine.cpu)} (${results.machine.cores} cores), Node ${escapeHtml(results.machine.node)}, ${escapeHtml(results.machine.platform)}.</p>
+This run took ${clock(results.seconds)} on ${escapeHtml(results.machine.cpu)} (${results.machine.cores} cores), Node ${escapeHtml(results.machine.node)}, ${escapeHtml(results.machine.platform)}${results.machine.adapter === undefined ? '' : `; WebGPU: ${escapeHtml(results.machine.adapter)}`}.</p>
 <details><summary>Settings</summary><pre><code>${escapeHtml(JSON.stringify(settings, null, 2))}</code></pre></details>`,
     data: {
       models: models.map(({ name, validation, curve }) => ({

@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { executeRun } from './compare.js';
-import { loadText, splitText } from './data.js';
-import type { TextSource } from './data.js';
+import { splitText } from './data.js';
 import { useDevice } from './device.js';
+import type { DeviceName } from './device.js';
 import { EXIT, LabError, usageError } from './errors.js';
 import type { ExitCode } from './errors.js';
 import { listenForInterrupts } from './interrupts.js';
@@ -14,6 +14,8 @@ import { recipe, recipeNames, stepFactorFor } from './recipes.js';
 import type { RecipeChanges } from './recipes.js';
 import { createRun, latestRun, newRunFolder, readRun, userFolder } from './runfolder.js';
 import type { RunSettings } from './types.js';
+import { loadText } from './text.js';
+import type { TextSource } from './text.js';
 
 /** How the samples begin; with a text of the user's they begin as the text does. */
 const DEFAULT_PROMPT = 'The whale ';
@@ -31,7 +33,7 @@ export async function runCommand(
   // Without the device no run is begun.
   const adapter = await useDevice(settings.device ?? 'cpu');
   if (!resume) createRun(folder, settings);
-  if (adapter !== null && !flags.quiet && !flags.json) process.stdout.write(`Computing on ${adapter}.\n`);
+  if (adapter !== null && !flags.quiet && !flags.json) process.stdout.write(computing(adapter));
   const shown = shortPath(folder);
   const self = selfCommand();
   const interrupts = listenForInterrupts();
@@ -40,13 +42,14 @@ export async function runCommand(
       settings,
       folder: shown,
       resume,
+      ...(adapter === null ? {} : { adapter: adapter.title }),
       // Processes that share one GPU only wait for each other.
       jobs: flags.jobs ?? (settings.device === 'webgpu' ? 1 : availableParallelism()),
       display: displayKind(flags, process.stdout.isTTY === true),
       output: process.stdout,
       interrupts,
       commands: {
-        resume: resumeCommand(command, names, shown),
+        resume: resumeCommand(command, names, shown, settings.device),
         generate: (name) =>
           `${self} generate ${quote(join(shown, `${name}.safetensors`))} --prompt "The whale"`,
       },
@@ -54,6 +57,13 @@ export async function runCommand(
   } finally {
     interrupts.release();
   }
+}
+
+/** What is said of the device before a run; a program that plays a GPU should surprise nobody by its speed. */
+function computing({ title, software }: { title: string; software: boolean }): string {
+  const slow =
+    'Its results are correct, but --device cpu is faster. For a quick look choose few steps, such as --steps 20.\n';
+  return `Computing on ${title}.\n${software ? slow : ''}`;
 }
 
 function newFolder(flags: RunFlags): string {
@@ -114,6 +124,12 @@ function refuseChanges(
       `--resume: a resumed run keeps its settings, got ${options}. Leave the option out, or start a new run.`,
     );
   }
+  const { device = 'cpu' } = settings;
+  if (flags.device !== undefined && flags.device !== device) {
+    throw usageError(
+      `--resume: the run began with --device ${device} and goes on with it, got --device ${flags.device}. Leave the option out, or start a new run.`,
+    );
+  }
   const own = settings.recipes.map(({ name }) => name);
   if (command === 'train' && own.join() !== names.join()) {
     throw usageError(
@@ -156,7 +172,7 @@ function newSettings(command: string, flags: RunFlags, names: readonly string[])
       temperature: 0.8,
     },
     validationShare,
-    device: flags.device,
+    device: flags.device ?? 'cpu',
     created: new Date().toISOString(),
     repeat: repeatCommand(command, flags, names),
   };
@@ -180,8 +196,16 @@ function baseCommand(command: string, environment: NodeJS.ProcessEnv = process.e
     : `${selfCommand()} ${command}`;
 }
 
-function resumeCommand(command: string, names: readonly string[], folder: string): string {
-  return `${baseCommand(command)}${command === 'train' ? ` ${names.join()}` : ''} --resume ${quote(folder)}`;
+/** Names the device although the run knows it: the bootstrap looks for it there to find an adapter. */
+function resumeCommand(
+  command: string,
+  names: readonly string[],
+  folder: string,
+  device: DeviceName = 'cpu',
+): string {
+  const model = command === 'train' ? ` ${names.join()}` : '';
+  const on = device === 'cpu' ? '' : ` --device ${device}`;
+  return `${baseCommand(command)}${model} --resume ${quote(folder)}${on}`;
 }
 
 /** The command line of a new run with the same settings. */
@@ -200,6 +224,7 @@ function repeatCommand(command: string, flags: RunFlags, names: readonly string[
   add('batch', flags.batch);
   add('length', flags.length);
   add('learning-rate', flags.learningRate);
+  add('device', flags.device);
   const base = baseCommand(command);
   return options.length === 0 ? base.replace(/ --$/, '') : `${base} ${options.join(' ')}`;
 }

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { cpu, decodeSafetensors, setDefaultDevice } from '@seq/tensor';
 import { requestWebGPU } from '@seq/webgpu-kernels';
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadText, splitText } from './data.js';
+import { splitText } from './data.js';
 import { EXIT, LabError } from './errors.js';
 import { recipe, recipeNames } from './recipes.js';
 import { trainModel } from './training.js';
 import type { ModelResult, TrainingEvent, TrainingJob } from './types.js';
+import { loadText } from './text.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'seq-lab-training-'));
 const path = join(folder, 'text.txt');
@@ -133,6 +134,7 @@ describe('trainModel on WebGPU', () => {
   afterAll(() => setDefaultDevice(cpu()));
 
   it('learns, is measured and writes as on the CPU', { timeout: 120_000 }, async ({ skip }) => {
+    if (process.env['SEQ_GPU'] === 'none') skip('no webgpu: SEQ_GPU is none');
     const absent = await requestWebGPU().then(
       (device) => device.dispose(),
       (error: unknown) => (error as Error).message,

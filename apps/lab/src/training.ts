@@ -2,19 +2,21 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LanguageModel, LanguageModelParams, LanguageModelState } from '@seq/lm';
 import { disposeTree, key } from '@seq/tensor';
-import { adamw, cosine, evaluate, randomCrops, startTraining, train } from '@seq/train';
+import { randomCrops, startTraining, train } from '@seq/train';
 import type { Batches, Optimizer, Training } from '@seq/train';
 import { checkpointExtra, loadModel, saveModel } from './checkpoints.js';
 import type { TrainingLog } from './checkpoints.js';
 import { measureCosts } from './costs.js';
-import { decode, encode, loadText, splitText } from './data.js';
+import { decode, encode, splitText } from './data.js';
 import type { Split } from './data.js';
 import { useDevice } from './device.js';
 import { EXIT, LabError, inputError } from './errors.js';
+import { optimizerOf, validate } from './learning.js';
 import { modelOf } from './recipes.js';
 import type { Recipe } from './recipes.js';
-import { stateGrows, writeTokens } from './write.js';
+import { writeTokens } from './write.js';
 import type { ModelResult, TrainingEvent, TrainingJob } from './types.js';
+import { loadText } from './text.js';
 
 /** Seconds between two checkpoints while a model trains. */
 const SAVE_INTERVAL = 30;
@@ -70,7 +72,7 @@ export async function trainModel(
     step: training.step,
     steps: recipe.steps,
     costs,
-    ...(adapter === null ? {} : { adapter }),
+    ...(adapter === null ? {} : { adapter: adapter.title }),
   });
 
   try {
@@ -109,17 +111,6 @@ export async function trainModel(
     data.dispose();
     disposeTree([training.params, training.optState, training.key]);
   }
-}
-
-/** AdamW with warm-up and cosine, as a recipe asks. */
-export function optimizerOf(recipe: Recipe, lm: LanguageModel): Optimizer {
-  const { learningRate, steps, warmup, weightDecay } = recipe;
-  return adamw({
-    lr: cosine({ peak: learningRate, total: steps, warmup, floor: learningRate / 10 }),
-    betas: [0.9, 0.99],
-    weightDecay,
-    decayMask: (params) => lm.decayMask(params),
-  });
 }
 
 /** A fresh training, or the one that the checkpoint holds. */
@@ -224,35 +215,6 @@ async function advance({
   });
   await save();
   return finished;
-}
-
-/**
- * Nats per character over all of `tokens` but the first.
- *
- * States of constant size are carried through the text; caches see windows of `length` that overlap by half, so every
- * character but the first ones has at least half a window before it. Undefined when stopped.
- */
-export async function validate(
-  lm: LanguageModel,
-  params: LanguageModelParams,
-  tokens: Int32Array,
-  length: number,
-  stop?: AbortSignal,
-): Promise<number | undefined> {
-  const grows = stateGrows(lm);
-  try {
-    const { nats } = await evaluate(lm, params, tokens, {
-      B: 16,
-      T: length,
-      carry: !grows,
-      overlap: grows ? Math.floor(length / 2) : 0,
-      ...(stop ? { signal: stop } : {}),
-    });
-    return nats;
-  } catch (error) {
-    if (stop?.aborted) return undefined;
-    throw error;
-  }
 }
 
 /** What the model writes after the prompt, one step at a time. */

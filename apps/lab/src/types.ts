@@ -1,8 +1,8 @@
-import type { TextSource } from './data.js';
 import type { DeviceName } from './device.js';
 import type { ExitCode } from './errors.js';
 import type { Floors } from './ngram.js';
 import type { Recipe } from './recipes.js';
+import type { TextSource } from './text.js';
 
 /** How a sample is drawn; the same for every model of a run. */
 export interface SampleSettings {
@@ -147,5 +147,7 @@ export interface RunResults {
     readonly cores: number;
     readonly node: string;
     readonly platform: string;
+    /** What computed in the last sitting, where it was not the CPU. */
+    readonly adapter?: string;
   };
 }
