@@ -78,6 +78,8 @@ export { crossEntropy } from './ops/loss.js';
 export { argsort, topK } from './ops/select.js';
 export type { LinearRecurrenceOptions } from './ops/recurrence.js';
 export { linearRecurrence } from './ops/recurrence.js';
+export type { Complex, FftOptions } from './ops/fft.js';
+export { fft, fftConv, ifft, irfft, rfft } from './ops/fft.js';
 export type { AssociativeScanOptions } from './ops/associative-scan.js';
 export { associativeScan } from './ops/associative-scan.js';
 

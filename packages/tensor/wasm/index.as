@@ -1,6 +1,7 @@
 export { column, gemm, gemmPacked, packColumns, tile4, tile6 } from './gemm';
 export * from './conv';
 export * from './elementwise';
+export * from './fft';
 export * from './move';
 export * from './norms';
 export * from './rows';

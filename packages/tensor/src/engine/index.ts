@@ -88,6 +88,9 @@ export {
   truncatedNormalOp,
   uniformOp,
 } from '../ops/random.js';
+export { fftOp } from '../ops/fft.js';
+export { fftPlan } from '../cpu/fft-plan.js';
+export type { FftAttrs } from '../cpu/fft.js';
 export { linearRecurrenceOp } from '../ops/recurrence.js';
 export { argMaxOp, argMinOp, maxOp, minOp, prodOp, sumOp } from '../ops/reduce.js';
 export { topKOp } from '../ops/select.js';

@@ -1,6 +1,7 @@
 import type { GpuKernels, Op } from '@seq/tensor/engine';
 import { convKernels } from './conv.js';
 import { elementwiseKernels } from './elementwise.js';
+import { fftKernels } from './fft.js';
 import { indexingKernels } from './indexing.js';
 import { matmulKernels } from './matmul.js';
 import { randomKernels } from './random.js';
@@ -21,5 +22,6 @@ export function tensorKernels(): Map<Op, GpuKernels<unknown>> {
     ...reduceKernels(),
     ...rowsKernels(),
     ...scansKernels(),
+    ...fftKernels(),
   ]);
 }

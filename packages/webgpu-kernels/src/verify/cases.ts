@@ -306,6 +306,15 @@ function scans(): VerifyCase[] {
     });
 }
 
+function transforms(): VerifyCase[] {
+  const both = (x: t.Complex): Tensor[] => [x.re, x.im];
+  const pair = (s: Source, shape: number[]): t.Complex => ({ re: s.floats(shape), im: s.floats(shape) });
+  return [[1], [3, 16], [2, 60], [5, 256], [1, 4096]].flatMap((shape) => [
+    { op: ops.fftOp, run: (s: Source) => both(t.fft(pair(s, shape))), tolerance: 1e-4 },
+    { op: ops.fftOp, run: (s: Source) => both(t.ifft(pair(s, shape))) },
+  ]);
+}
+
 /** The cases of the ops of `@seq/tensor`. */
 export function tensorCases(): VerifyCase[] {
   return [
@@ -316,5 +325,6 @@ export function tensorCases(): VerifyCase[] {
     ...products(),
     ...reductions(),
     ...scans(),
+    ...transforms(),
   ];
 }
