@@ -1,5 +1,15 @@
 import { attention, crossAttention } from '@seq/attention';
 import { bigram, cnn, ff, tcn, wavenet } from '@seq/conv';
+import {
+  deltaRule,
+  gatedDeltaRule,
+  gla,
+  hgrn2,
+  linearAttention,
+  retnet,
+  rwkv7,
+  simpleGla,
+} from '@seq/linear-attn';
 import type { Mixer } from '@seq/nn';
 import { elman, ema, gru, lstm } from '@seq/rnn';
 
@@ -26,6 +36,7 @@ export const maxLength = 7;
 
 const heads = { B: 2, S: maxLength, G: 2, D: 6, W: 4 };
 const dilated = { B: 2, C: 12, H: 5, R: 5, 'W − 1': 2, W: 3, '(W − 1)δ': 4 };
+const matrices = { B: 2, C: 12, H: 3, K: 4, V: 5, 'V + 1': 6, 'W − 1': 3, 'H (2K + V)': 39, 1: 1 };
 const cache = (positions: string): StateRow['state'] => ({
   k: ['B', positions, 'G', 'D'],
   v: ['B', positions, 'G', 'D'],
@@ -109,6 +120,62 @@ export const states: readonly StateRow[] = [
     shown: '`[B, W − 1, C]`, per layer `[B, (W − 1)δ, R]`',
     reach: 'W + (W − 1) Σδ',
     holds: 'the last inputs of each layer, R residual channels',
+  },
+  {
+    folder: 'linear-attn/delta-rule',
+    mixer: deltaRule({ dModel: 12, numHeads: 3, keyDim: 4, valueDim: 5 }),
+    sizes: matrices,
+    state: { S: ['B', 'H', 'K', 'V'], conv: ['B', 'W − 1', 'H (2K + V)'] },
+    holds: 'values by key, of which each position replaces one; the last inputs of a filter',
+  },
+  {
+    folder: 'linear-attn/gated-delta-rule',
+    mixer: gatedDeltaRule({ dModel: 12, numHeads: 3, keyDim: 4, valueDim: 5 }),
+    sizes: matrices,
+    state: { S: ['B', 'H', 'K', 'V'], conv: ['B', 'W − 1', 'H (2K + V)'] },
+    holds: 'the same, fading by head',
+  },
+  {
+    folder: 'linear-attn/gla',
+    mixer: gla({ dModel: 12, numHeads: 3, keyDim: 4, valueDim: 5 }),
+    sizes: matrices,
+    state: { S: ['B', 'H', 'K', 'V'] },
+    holds: 'sums of key ⊗ value, fading by key channel',
+  },
+  {
+    folder: 'linear-attn/hgrn2',
+    mixer: hgrn2({ dModel: 12, numHeads: 3, keyDim: 4, valueDim: 5 }),
+    sizes: matrices,
+    state: { S: ['B', 'H', 'K', 'V'] },
+    holds: 'values, each channel a fading mean',
+  },
+  {
+    folder: 'linear-attn/linear-attention',
+    mixer: linearAttention({ dModel: 12, numHeads: 3, keyDim: 4, valueDim: 5 }),
+    sizes: matrices,
+    state: { S: ['B', 'H', 'K', 'V + 1'], conv: ['B', 'W − 1', 'H (2K + V)'] },
+    holds: 'sums of φ(key) ⊗ value and of φ(key); the last inputs of a filter',
+  },
+  {
+    folder: 'linear-attn/retnet',
+    mixer: retnet({ dModel: 12, numHeads: 3, keyDim: 4, valueDim: 5 }),
+    sizes: matrices,
+    state: { S: ['B', 'H', 'K', 'V'], position: ['B'] },
+    holds: 'sums of key ⊗ value, each head fading at its own rate',
+  },
+  {
+    folder: 'linear-attn/rwkv7',
+    mixer: rwkv7({ dModel: 12, headDim: 4 }),
+    sizes: matrices,
+    state: { before: ['B', '1', 'C'], S: ['B', 'H', 'K', 'K'] },
+    holds: 'values by key, erased and fading by channel; the input before',
+  },
+  {
+    folder: 'linear-attn/simple-gla',
+    mixer: simpleGla({ dModel: 12, numHeads: 3, keyDim: 4, valueDim: 5 }),
+    sizes: matrices,
+    state: { S: ['B', 'H', 'K', 'V'] },
+    holds: 'sums of key ⊗ value, fading by head as each position says',
   },
   {
     folder: 'rnn/elman',
