@@ -7,15 +7,29 @@ import { conv1dAdapter } from './conv1d.js';
 import { crossEntropyAdapter } from './cross_entropy.js';
 import { gptBlock } from './gpt_block.js';
 import { gru } from './gru.js';
+import {
+  deltaRule,
+  dplr,
+  gatedDeltaRule,
+  gla,
+  hgrn,
+  lightningAttn,
+  retention,
+  rwkv7Wkv,
+  simpleGla,
+} from './linear-attn.js';
+import { linearAttention, performerFavor } from './linear_attention.js';
 import { layernorm } from './layernorm.js';
 import { llamaBlock } from './llama_block.js';
 import { lstm } from './lstm.js';
 import { mha } from './mha.js';
 import { optim } from './optim.js';
+import { retnetMsr } from './retnet_msr.js';
 import { rmsnorm } from './rmsnorm.js';
 import { rmsnormGated } from './rmsnorm_gated.js';
 import { rnn } from './rnn.js';
 import { rope } from './rope.js';
+import { rwkv7ChannelMixAdapter, rwkv7TimeMixAdapter } from './rwkv7.js';
 import { t5RelativeBias } from './t5_relative_bias.js';
 
 /** The adapters by family; a family without one counts as unsupported. */
@@ -27,16 +41,30 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   causal_conv1d: causalConv1d,
   conv1d: conv1dAdapter,
   cross_entropy: crossEntropyAdapter,
+  delta_rule: deltaRule,
+  dplr,
+  gated_delta_rule: gatedDeltaRule,
+  gla,
   gpt_block: gptBlock,
   gru,
+  hgrn,
   layernorm,
+  lightning_attn: lightningAttn,
+  linear_attention: linearAttention,
   llama_block: llamaBlock,
   lstm,
   mha,
   optim,
+  performer_favor: performerFavor,
+  retention,
+  retnet_msr: retnetMsr,
   rmsnorm,
   rmsnorm_gated: rmsnormGated,
   rnn,
   rope,
+  rwkv7_channel_mix: rwkv7ChannelMixAdapter,
+  rwkv7_time_mix: rwkv7TimeMixAdapter,
+  rwkv7_wkv: rwkv7Wkv,
+  simple_gla: simpleGla,
   t5_relative_bias: t5RelativeBias,
 };
