@@ -49,7 +49,7 @@ interface Work {
 }
 
 /**
- * Inputs dO, dState, the inputs of the scan, its states, what was written. With λ_t the gradient by the state after
+ * Inputs dO, dState, the inputs of the scan, the states of its chunks, what was written. With λ_t the gradient by the state after
  * t and w its part from later positions:
  *
  *   λ_t = w + q_t do_tᵀ     du_t = λ_tᵀ b_t     w ← diag(e^g_t) λ_t + a_t du_tᵀ     (own: k_t for b_t)
@@ -82,8 +82,8 @@ export function scanBackward({ inputs: all, outputs, attrs, scratch }: CpuCall<S
           grads,
           dO,
           ...(u && { u }),
-          first: c === 0 ? inputs.initial : starts,
-          start: c === 0 ? state : ((n * (N - 1) + c - 1) * H + h) * K * V,
+          first: starts,
+          start: ((n * N + c) * H + h) * K * V,
         };
         work.keep.fill(1);
         chunk.rows.forEach((r, i) => decays(work.keep.subarray(i * K, i * K + K), inputs.g, r, attrs));

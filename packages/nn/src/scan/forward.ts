@@ -37,8 +37,7 @@ export function scanForward({ inputs, outputs, attrs, scratch }: CpuCall<ScanAtt
       const state = (n * H + h) * K * V;
       S.set(initial.subarray(state, state + K * V));
       for (let t = 0; t < T; t++) {
-        if (t > 0 && t % attrs.chunk === 0)
-          starts.set(S, ((n * (N - 1) + t / attrs.chunk - 1) * H + h) * K * V);
+        if (t % attrs.chunk === 0) starts.set(S, ((n * N + t / attrs.chunk) * H + h) * K * V);
         const row = (n * T + t) * H + h;
         const shared = ((n * T + t) * G + Math.floor((h * G) / H)) * K;
         decays(keep, g, row, attrs);

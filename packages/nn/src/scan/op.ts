@@ -17,6 +17,7 @@ import {
 import type { Aval, Op, Tensor } from '@seq/tensor';
 import { backwardScratch, scanBackward } from './backward.js';
 import { forwardScratch, scanForward } from './forward.js';
+import { scanBackwardKernels, scanKernels } from './kernels.js';
 import { scanBackwardReference, scanReference } from './reference.js';
 import { listOf, operandsOf, scanBackwardCost, scanCost, scanOutputs, sizesOf } from './shapes.js';
 import type { ScanAttrs } from './shapes.js';
@@ -143,6 +144,7 @@ export const matrixScanOp: Op<ScanAttrs> = /* @__PURE__ */ defineOp<ScanAttrs>({
     return scanOutputs(inputs, attrs);
   },
   cpu: scanForward,
+  webgpu: scanKernels,
   scratch: (inputs) => forwardScratch(inputs[0].shape[3], inputs[2].shape[3]),
   reference: scanReference,
   vjp(call) {
@@ -172,6 +174,7 @@ export const matrixScanBackwardOp: Op<ScanAttrs> = /* @__PURE__ */ defineOp<Scan
     return inputs.map(({ shape, dtype }, i) => ({ shape: i < 2 ? [B, T, H, K] : shape, dtype }));
   },
   cpu: scanBackward,
+  webgpu: scanBackwardKernels,
   scratch(all, { chunk }) {
     const [, T, , K] = all[2].shape;
     return backwardScratch(K, all[4].shape[3], Math.min(chunk, T));

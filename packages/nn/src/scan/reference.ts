@@ -1,4 +1,18 @@
-import { add, exp, expandDims, mul, repeat, reshape, scan, slice, sum, vjp } from '@seq/tensor';
+import {
+  add,
+  at,
+  concat,
+  exp,
+  expandDims,
+  mul,
+  pad,
+  repeat,
+  reshape,
+  scan,
+  slice,
+  sum,
+  vjp,
+} from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
 import { listOf, operandsOf, sizesOf } from './shapes.js';
 import type { ScanAttrs, ScanOperands } from './shapes.js';
@@ -16,25 +30,24 @@ export function scanReference(inputs: readonly Tensor[], attrs: ScanAttrs): Tens
   const { B, H, K, V, N } = sizesOf(q, v, attrs);
   const now = { q, k, v, ...(g && { g }), ...(a && { a }), ...(b && { b }) };
   const [last, ys] = scan(
-    (S: Tensor, at: typeof now) => {
-      const seen = at.a ? sum(mul(expandDims(at.a, -1), S), 2) : undefined; // [B, H, V]
-      const decay = at.g && exp(reshape(at.g, [B, H, -1, 1]));
-      const written = seen && !at.b ? add(at.v, seen) : at.v;
-      let next = add(decay ? mul(decay, S) : S, outer(at.k, written));
-      if (at.b) next = add(next, outer(at.b, seen!));
-      const o = sum(mul(expandDims(at.q, -1), next), 2);
-      return [next, { o, next, u: at.b ? seen! : written }] as const;
+    (S: Tensor, x: typeof now) => {
+      const seen = x.a ? sum(mul(expandDims(x.a, -1), S), 2) : undefined; // [B, H, V]
+      const decay = x.g && exp(reshape(x.g, [B, H, -1, 1]));
+      const written = seen && !x.b ? add(x.v, seen) : x.v;
+      let next = add(decay ? mul(decay, S) : S, outer(x.k, written));
+      if (x.b) next = add(next, outer(x.b, seen!));
+      const o = sum(mul(expandDims(x.q, -1), next), 2);
+      return [next, { o, next, u: x.b ? seen! : written }] as const;
     },
     initial,
     now,
     { axis: 1 },
   );
-  const inner = slice(ys.next, 1, 0, Math.max(N - 1, 0) * attrs.chunk);
-  const starts = slice(
-    reshape(inner, [B, Math.max(N - 1, 0), attrs.chunk, H, K, V]),
-    2,
-    attrs.chunk - 1,
-  ).squeeze(2);
+  // The state before the first position, and every L-th one behind it.
+  const before = concat([expandDims(initial, 1), slice(ys.next, 1, 0, v.shape[1] - 1)], 1);
+  const missing = N * attrs.chunk - v.shape[1];
+  const chunks = reshape(pad(before, 1, 0, missing), [B, N, attrs.chunk, H, K, V]);
+  const starts = at(chunks, 0, 2);
   return [ys.o, last, starts, ...(a ? [ys.u] : [])];
 }
 

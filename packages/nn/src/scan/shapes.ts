@@ -62,13 +62,13 @@ export function sizesOf(q: Shaped, v: Shaped, { chunk }: ScanAttrs): ScanSizes {
 }
 
 /**
- * Outputs o [B, T, H, V]; the state after the last position [B, H, K, V]; those that chunks but the first begin
- * with [B, N − 1, H, K, V]; and, where something is erased, what was written in its stead [B, T, H, V].
+ * Outputs o [B, T, H, V]; the state after the last position [B, H, K, V]; those that chunks begin with
+ * [B, N, H, K, V]; and, where something is erased, what was written in its stead [B, T, H, V].
  */
 export function scanOutputs(inputs: readonly Aval[], attrs: ScanAttrs): Aval[] {
   const { q, v } = operandsOf(inputs, attrs);
   const { B, T, H, K, V, N } = sizesOf(q, v, attrs);
-  const shapes = [v.shape, [B, H, K, V], [B, Math.max(N - 1, 0), H, K, V]];
+  const shapes = [v.shape, [B, H, K, V], [B, N, H, K, V]];
   if (attrs.erase !== 'none') shapes.push([B, T, H, V]);
   return shapes.map((shape) => ({ shape, dtype: v.dtype }));
 }
