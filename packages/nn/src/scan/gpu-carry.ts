@@ -8,7 +8,7 @@ import type { ScanKey } from './gpu-text.js';
  * `forward`: states[c + 1] ← transition of c · states[c] + what chunk c made from 0, from `initial`.
  * `backward`: w[c] ← transition of c · w[c + 1] + what chunk c made from 0, from dState; w[0] is the gradient by `initial`.
  */
-export const carryShader = /* @__PURE__ */ memo((text): GpuShader => {
+export const carryShader: (key: string) => GpuShader = /* @__PURE__ */ memo((text): GpuShader => {
   const { forward, at, erase, decay, K, V } = JSON.parse(text) as ScanKey & { forward: boolean };
   const turned = erase !== 'none' ? 'full' : decay !== 'none' ? 'turn(turn_at + i) * s[i]' : 's[i]';
   const sum =

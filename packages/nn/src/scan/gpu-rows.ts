@@ -12,7 +12,7 @@ const keepText = ({ decay }: ScanKey): string =>
   decay === 'none' ? '1.0' : decay === 'head' ? 'keep(row)' : 'keep(row * K + e)';
 
 /** With time, from the chunk's state: dq_t = S_t do_t, and da_t = S_{t−1} du_t. */
-export const rowsForwardShader = /* @__PURE__ */ memo((text): GpuShader => {
+export const rowsForwardShader: (key: string) => GpuShader = /* @__PURE__ */ memo((text): GpuShader => {
   const { want, ...k } = JSON.parse(text) as ScanKey & { want: readonly ('dq' | 'da')[] };
   const { at, erase, lanesV: lanes, K, V } = k;
   const lane = element(lanes);
@@ -58,7 +58,7 @@ for (var t = first; t < end; t++) {
 });
 
 /** Against time, from what comes from later chunks: dk_t = λ_t v_t, or db_t = λ_t u_t. */
-export const rowsBackwardShader = /* @__PURE__ */ memo((text): GpuShader => {
+export const rowsBackwardShader: (key: string) => GpuShader = /* @__PURE__ */ memo((text): GpuShader => {
   const { want, ...k } = JSON.parse(text) as ScanKey & { want: 'dk' | 'db' };
   const { at, erase, lanesV: lanes, K, V } = k;
   const lane = element(lanes);
@@ -101,7 +101,7 @@ for (var t = end; t > first;) {
 });
 
 /** What a position does to a row of the state, side by side: k, the factor e^g, q, a, b and nothing thrice; without b the first four. */
-export const packShader = /* @__PURE__ */ memo((text): GpuShader => {
+export const packShader: (key: string) => GpuShader = /* @__PURE__ */ memo((text): GpuShader => {
   const k = JSON.parse(text) as ScanKey;
   const { at, erase, K } = k;
   const size = packSize(erase);
@@ -139,7 +139,7 @@ export function packSize(erase: ScanKey['erase']): 4 | 8 {
  * chunk with time, then λ against time. Sums of other gradients would give it as well, and lose its digits where little
  * is kept.
  */
-export const decayShader = /* @__PURE__ */ memo((text): GpuShader => {
+export const decayShader: (key: string) => GpuShader = /* @__PURE__ */ memo((text): GpuShader => {
   const { at, erase, lanesV: lanes, K, V, chunk } = JSON.parse(text) as ScanKey & { chunk: number };
   const lane = element(lanes);
   const [erasing, pair] = [erase !== 'none', erase === 'pair'];
@@ -187,7 +187,7 @@ for (var t = first; t < end; t++) { set_terms(((n * p.T + t) * p.H + h) * K + e,
 });
 
 /** A head's log-decay acts on all its channels. */
-export const headDecayShader = /* @__PURE__ */ memo((text): GpuShader => {
+export const headDecayShader: (key: string) => GpuShader = /* @__PURE__ */ memo((text): GpuShader => {
   const { at, K } = JSON.parse(text) as ScanKey;
   return shader({
     name: 'matrixScan.backward/head decays',

@@ -20,7 +20,7 @@ export interface ScanKey extends Pick<ScanAttrs, 'decay' | 'erase'> {
 }
 
 /** Names of the parameters, in their order. `cols` are the columns or rows of a state that the pass works on. */
-export const scanParams = {
+export const scanParams: { readonly [name: string]: 'u32' } = {
   B: 'u32',
   T: 'u32',
   G: 'u32',
@@ -29,10 +29,10 @@ export const scanParams = {
   L: 'u32',
   cols: 'u32',
   extra: 'u32',
-} as const;
+};
 
 /** Invocations of a workgroup. */
-export const group = 64;
+export const group: number = 64;
 
 export const vector = (lanes: 1 | 4): string => (lanes === 4 ? 'vec4<f32>' : 'f32');
 export const element = (lanes: 1 | 4): 'f32x4' | 'f32' => (lanes === 4 ? 'f32x4' : 'f32');
@@ -86,7 +86,7 @@ const unit = (lanes: 1 | 4, j: string): string =>
     : `select(X(), X(1.0), vec4<u32>(4u * i, 4u * i + 1u, 4u * i + 2u, 4u * i + 3u) == vec4<u32>(${j}))`;
 
 /** e^g, 0 where g is below what f32 tells from 0. */
-export const keepShader = /* @__PURE__ */ memo((at): GpuShader => {
+export const keepShader: (key: string) => GpuShader = /* @__PURE__ */ memo((at): GpuShader => {
   const [g, keep] = JSON.parse(at) as [number, number];
   return shader({
     name: 'matrixScan/decay',
@@ -105,7 +105,7 @@ set_keep(linear, select(0.0, exp(max(x, -104.0)), x > -104.0));`,
  * begin with unit vectors (one vector of ones where nothing is erased), write nothing, and so are the chunk's transition.
  * `write`: from the chunk's state, what is written by erasing, and the last state. `read`: the readings.
  */
-export const forwardShader = /* @__PURE__ */ memo((text): GpuShader => {
+export const forwardShader: (key: string) => GpuShader = /* @__PURE__ */ memo((text): GpuShader => {
   const { phase, ...k } = JSON.parse(text) as ScanKey & { phase: 'local' | 'write' | 'read' };
   const { at, erase, lanesK: lanes, K, V } = k;
   const local = phase === 'local';
@@ -194,7 +194,7 @@ ${
  * Columns against time through a chunk, of the gradient by the state. `back`: from 0, or as transition, into the place of
  * the chunk's beginning. `values`: from what comes from later chunks, gradients of values and of what erasing wrote.
  */
-export const backwardShader = /* @__PURE__ */ memo((text): GpuShader => {
+export const backwardShader: (key: string) => GpuShader = /* @__PURE__ */ memo((text): GpuShader => {
   const { phase, ...k } = JSON.parse(text) as ScanKey & { phase: 'back' | 'written' | 'values' };
   const { at, erase, lanesK: lanes, K, V } = k;
   const back = phase === 'back';

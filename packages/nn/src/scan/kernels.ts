@@ -31,13 +31,18 @@ class Plan {
   readonly passes: GpuPass[] = [];
   readonly scratch: number[] = [];
   readonly at: Record<string, number> = {};
-  constructor(
-    readonly key: Omit<ScanKey, 'at'>,
-    readonly sizes: ScanSizes,
-    readonly chunk: number,
-    /** Number of the first scratch operand. */
-    readonly behind: number,
-  ) {}
+  readonly key: Omit<ScanKey, 'at'>;
+  readonly sizes: ScanSizes;
+  readonly chunk: number;
+  /** Number of the first scratch operand. */
+  readonly behind: number;
+
+  constructor(key: Omit<ScanKey, 'at'>, sizes: ScanSizes, chunk: number, behind: number) {
+    this.key = key;
+    this.sizes = sizes;
+    this.chunk = chunk;
+    this.behind = behind;
+  }
 
   /** Memory of so many floats by name. */
   take(name: string, floats: number): void {

@@ -31,7 +31,7 @@ export const linearAttention: Adapter = (options, golden) => {
   const given = numeric ? options.number('scale', 1) : undefined;
   if (!numeric) options.says('scale', /^K\*\*-0\.5$/);
   return {
-    outputs(inputs) {
+    outputs(inputs): Record<string, Tensor> {
       const [q, k, v] = [phi(inputs('in.q')), phi(inputs('in.k')), inputs('in.v')];
       if (!causal) {
         const mask = optional(inputs, 'in.key_keep_mask');
