@@ -3,10 +3,11 @@ import { bigram, cnn } from '@seq/conv';
 import { languageModel, languageModelFromSpec } from '@seq/lm';
 import type { LanguageModel, LanguageModelOptions, LanguageModelSpec } from '@seq/lm';
 import { gru, lstm } from '@seq/rnn';
+import { mamba } from '@seq/ssm';
 import { usageError } from './errors.js';
 
 /** Makes the mixers that a saved model may contain. */
-export const factories = [attention, bigram, cnn, gru, lstm] as const;
+export const factories = [attention, bigram, cnn, gru, lstm, mamba] as const;
 
 /** How one model is built and trained: plain JSON, saved with the run and with the checkpoint. */
 export interface Recipe {

@@ -2,6 +2,7 @@ import { attention, crossAttention } from '@seq/attention';
 import { bigram, cnn, ff, tcn, wavenet } from '@seq/conv';
 import type { Mixer } from '@seq/nn';
 import { elman, ema, gru, lstm } from '@seq/rnn';
+import { mamba } from '@seq/ssm';
 
 /** What a mechanism carries from one position to the next; a row of the table in docs/map.md. */
 export interface StateRow {
@@ -137,6 +138,14 @@ export const states: readonly StateRow[] = [
     sizes: { B: 2, H: 5, P: 3 },
     state: { h: ['B', 'P'], c: ['B', 'H'] },
     holds: 'a cell, and what it shows (P = H without projection)',
+  },
+  {
+    folder: 'ssm/mamba',
+    mixer: mamba({ dModel: 12, stateDim: 5 }),
+    sizes: { B: 2, I: 24, N: 5, 'W − 1': 3 },
+    state: { conv: ['B', 'I', 'W − 1'], ssm: ['B', 'I', 'N'] },
+    holds:
+      'the last inputs of the convolution; N fading sums of each channel, their rates chosen by the input',
   },
 ];
 

@@ -10,6 +10,7 @@ import { gru } from './gru.js';
 import { layernorm } from './layernorm.js';
 import { llamaBlock } from './llama_block.js';
 import { lstm } from './lstm.js';
+import { mamba1Block, mamba1SelectiveScan, mambaStateUpdate } from './mamba1.js';
 import { mha } from './mha.js';
 import { optim } from './optim.js';
 import { rmsnorm } from './rmsnorm.js';
@@ -32,6 +33,9 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   layernorm,
   llama_block: llamaBlock,
   lstm,
+  mamba1_block: mamba1Block,
+  mamba1_selective_scan: mamba1SelectiveScan,
+  mamba_state_update: mambaStateUpdate,
   mha,
   optim,
   rmsnorm,

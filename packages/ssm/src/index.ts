@@ -1,0 +1,1 @@
+export * from './mamba/index.js';
