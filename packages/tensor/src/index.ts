@@ -80,6 +80,8 @@ export type { LinearRecurrenceOptions } from './ops/recurrence.js';
 export { linearRecurrence } from './ops/recurrence.js';
 export type { Complex, FftOptions } from './ops/fft.js';
 export { fft, fftConv, ifft, irfft, rfft } from './ops/fft.js';
+export type { ComplexRecurrenceOptions } from './ops/complex-recurrence.js';
+export { complexRecurrence } from './ops/complex-recurrence.js';
 export type { AssociativeScanOptions } from './ops/associative-scan.js';
 export { associativeScan } from './ops/associative-scan.js';
 
