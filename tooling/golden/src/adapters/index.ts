@@ -5,6 +5,7 @@ import { attention, attentionSink } from './attention.js';
 import { causalConv1d } from './causal_conv1d.js';
 import { conv1dAdapter } from './conv1d.js';
 import { crossEntropyAdapter } from './cross_entropy.js';
+import { hippoLegsAdapter, lru, s4dKernelAdapter, s4dKernelAnnotated, s4dLayer, s5Ssm } from './diagonal.js';
 import { gptBlock } from './gpt_block.js';
 import { gru } from './gru.js';
 import { layernorm } from './layernorm.js';
@@ -30,8 +31,10 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   cross_entropy: crossEntropyAdapter,
   gpt_block: gptBlock,
   gru,
+  hippo_legs: hippoLegsAdapter,
   layernorm,
   llama_block: llamaBlock,
+  lru,
   lstm,
   mamba1_block: mamba1Block,
   mamba1_selective_scan: mamba1SelectiveScan,
@@ -42,5 +45,9 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   rmsnorm_gated: rmsnormGated,
   rnn,
   rope,
+  s4d_kernel: s4dKernelAdapter,
+  s4d_kernel_annotated: s4dKernelAnnotated,
+  s4d_layer: s4dLayer,
+  s5_ssm: s5Ssm,
   t5_relative_bias: t5RelativeBias,
 };
