@@ -1,0 +1,6 @@
+export { matrixScan, matrixScanBackwardOp, matrixScanOp } from './op.js';
+export type { MatrixScanOptions } from './op.js';
+export { matrixScanNaive } from './naive.js';
+export type { MatrixScanArrays, MatrixScanSizes } from './naive.js';
+export { scanCost } from './shapes.js';
+export type { ScanAttrs } from './shapes.js';
