@@ -6,5 +6,6 @@ export { diagonalKernel } from './internal/kernel.js';
 export type { MimoScanOptions } from './internal/mimo.js';
 export * from './lru/index.js';
 export * from './mamba/index.js';
+export * from './mamba2/index.js';
 export * from './s4d/index.js';
 export * from './s5/index.js';

@@ -2,7 +2,7 @@ import { attention, crossAttention } from '@seq/attention';
 import { bigram, cnn, ff, tcn, wavenet } from '@seq/conv';
 import type { Mixer } from '@seq/nn';
 import { elman, ema, gru, lstm } from '@seq/rnn';
-import { lru, mamba, s4d, s5 } from '@seq/ssm';
+import { lru, mamba, mamba2, s4d, s5 } from '@seq/ssm';
 
 /** What a mechanism carries from one position to the next; a row of the table in docs/map.md. */
 export interface StateRow {
@@ -153,6 +153,13 @@ export const states: readonly StateRow[] = [
     state: { conv: ['B', 'I', 'W − 1'], ssm: ['B', 'I', 'N'] },
     holds:
       'the last inputs of the convolution; N fading sums of each channel, their rates chosen by the input',
+  },
+  {
+    folder: 'ssm/mamba2',
+    mixer: mamba2({ dModel: 12, stateDim: 5, headDim: 8 }),
+    sizes: { B: 2, I: 24, 'I + 2N': 34, H: 3, N: 5, P: 8, 'W − 1': 3 },
+    state: { conv: ['B', 'I + 2N', 'W − 1'], ssm: ['B', 'H', 'N', 'P'] },
+    holds: 'the last inputs of the convolution; a fading matrix of each head',
   },
   {
     folder: 'ssm/s4d',

@@ -1,6 +1,8 @@
 import { key, normal } from '@seq/tensor';
+import type { Tensor } from '@seq/tensor';
 import { test } from 'vitest';
 import { mamba } from './mixer.js';
+import { selectiveScan } from './op.js';
 
 const mixer = mamba({ dModel: 128 });
 const params = mixer.init(key(0));
@@ -21,5 +23,17 @@ test('one step of 1 row, C = 128', async ({ bench }) => {
     state = next;
     await y.realize();
     y.dispose();
+  }).run();
+});
+
+test('selective scan of 1024 positions, C = 256, N = 16', async ({ bench }) => {
+  const draw = (seed: number, shape: number[]): Tensor => normal(key(seed), shape);
+  const [u, delta, A] = [draw(1, [1, 1024, 256]), draw(2, [1, 1024, 256]), draw(3, [256, 16]).abs().neg()];
+  const [Bs, Cs] = [draw(4, [1, 1024, 16]), draw(5, [1, 1024, 16])];
+  await bench('forward', async () => {
+    const [y, h] = selectiveScan(u, delta, A, Bs, Cs, { deltaSoftplus: true });
+    await y.realize();
+    y.dispose();
+    h.dispose();
   }).run();
 });

@@ -1,6 +1,7 @@
-import { apply, defineOp, scope, vjp, zeros } from '@seq/tensor';
+import { apply, defineOp, kernelsOf, scope, vjp, zeros } from '@seq/tensor';
 import type { Aval, Op, OpCost, Tensor } from '@seq/tensor';
 import { backwardLoops, backwardScratch, forwardLoops, forwardScratch } from './cpu.js';
+import { fastScratch, forwardFast, isFast } from './cpu-fast.js';
 import { backwardKernels, forwardKernels } from './gpu.js';
 import { scanReference } from './reference.js';
 import { checkScan, scanSizes } from './shape.js';
@@ -35,8 +36,12 @@ export const selectiveScanOp: Op<ScanAttrs> = /* @__PURE__ */ defineOp<ScanAttrs
       { shape: [B, K, C, N], dtype },
     ];
   },
-  cpu: forwardLoops,
-  scratch: (inputs) => forwardScratch(inputs[2].shape[1]),
+  cpu(call) {
+    const kernels = isFast(call.inputs) ? kernelsOf(call) : null;
+    if (kernels === null) forwardLoops(call);
+    else forwardFast(kernels, call);
+  },
+  scratch: (inputs) => Math.max(forwardScratch(inputs[2].shape[1]), fastScratch(inputs)),
   webgpu: forwardKernels,
   reference: scanReference,
   vjp({ inputs, outputs: [y, last, starts], cotangents: [dy, dlast], attrs, needs }) {

@@ -12,6 +12,7 @@ import { layernorm } from './layernorm.js';
 import { llamaBlock } from './llama_block.js';
 import { lstm } from './lstm.js';
 import { mamba1Block, mamba1SelectiveScan, mambaStateUpdate } from './mamba1.js';
+import { mamba2Block, mamba2Ssd, mamba2SsdMinimal } from './mamba2.js';
 import { mha } from './mha.js';
 import { optim } from './optim.js';
 import { rmsnorm } from './rmsnorm.js';
@@ -38,6 +39,9 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   lstm,
   mamba1_block: mamba1Block,
   mamba1_selective_scan: mamba1SelectiveScan,
+  mamba2_block: mamba2Block,
+  mamba2_ssd: mamba2Ssd,
+  mamba2_ssd_minimal: mamba2SsdMinimal,
   mamba_state_update: mambaStateUpdate,
   mha,
   optim,
