@@ -47,7 +47,7 @@ export function forwardLoops({ inputs, outputs, attrs, scratch }: CpuCall<ScanAt
   }
 }
 
-/** h ← the state after position t; answers with C h + D u. */
+/** h ← the state after position t, its decays kept if wanted; answers with C h + D u. */
 function advance(
   o: ScanOperands<CpuView>,
   sizes: ScanSizes,
@@ -56,6 +56,7 @@ function advance(
   b: number,
   t: number,
   c: number,
+  decays?: Float64Array,
 ): number {
   const { T, C, N } = sizes;
   const i = (b * T + t) * C + c;
@@ -65,16 +66,18 @@ function advance(
   const [p, q] = [place(o.Bs, sizes, b, t, c), place(o.Cs, sizes, b, t, c)];
   let sum = at(o.D, c) * u;
   for (let n = 0; n < N; n++) {
-    h[n] = Math.exp(step * A[o.A.offset + c * N + n]) * h[n] + step * u * Bs[p + n];
+    const a = Math.exp(step * A[o.A.offset + c * N + n]);
+    if (decays) decays[n] = a;
+    h[n] = a * h[n] + step * u * Bs[p + n];
     sum += Cs[q + n] * h[n];
   }
   return sum;
 }
 
-/** Scratch of the backward loops: the states of a chunk, λ, and sums for all gradients that are sums, in double. */
+/** Scratch of the backward loops: the states and decays of a chunk, λ, and sums for all gradients that are sums, in double. */
 export function backwardScratch(list: readonly { readonly shape: readonly number[] }[]): number {
   const { C, N, L } = scanSizes(list);
-  return 8 * ((L + 2) * N + C * (N + 2) + sizeOf(list[3].shape) + sizeOf(list[4].shape));
+  return 8 * ((2 * L + 2) * N + C * (N + 2) + sizeOf(list[3].shape) + sizeOf(list[4].shape));
 }
 
 /**
@@ -93,6 +96,7 @@ export function backwardLoops({ inputs, outputs, attrs, scratch }: CpuCall<ScanA
   let from = 0;
   const piece = (n: number): Float64Array => scratch.subarray(from, (from += n));
   const states = piece((L + 1) * N);
+  const decays = piece(L * N);
   const lambda = piece(N);
   const sums = [piece(C * N), piece(C), piece(C), piece(sizeOf(o.Bs.shape)), piece(sizeOf(o.Cs.shape))];
   const [dA, dD, dbias, dB, dC] = sums;
@@ -110,7 +114,7 @@ export function backwardLoops({ inputs, outputs, attrs, scratch }: CpuCall<ScanA
           const here = (t - first + 1) * N;
           const h = states.subarray(here, here + N);
           h.set(states.subarray(here - N, here));
-          const sum = advance(o, sizes, attrs, h, b, t, c);
+          const sum = advance(o, sizes, attrs, h, b, t, c, decays.subarray(here - N, here));
           if (!o.z || !d.z) continue;
           const i = (b * T + t) * C + c;
           const [z, s] = [at(o.z, i), sigmoid(at(o.z, i))];
@@ -127,7 +131,7 @@ export function backwardLoops({ inputs, outputs, attrs, scratch }: CpuCall<ScanA
           for (let n = 0; n < N; n++) {
             const before = states[(t - first) * N + n];
             const after = states[(t - first + 1) * N + n];
-            const a = Math.exp(step * A(c, n));
+            const a = decays[(t - first) * N + n];
             const by = lambda[n] + o.Cs.data[q + n] * g;
             dC[q - o.Cs.offset + n] += g * after;
             dB[p - o.Bs.offset + n] += by * step * u;

@@ -3,8 +3,9 @@ import type { GpuCall, GpuKernels, GpuLimits, GpuPass, GpuPlan } from '@seq/tens
 import { grid } from '@seq/webgpu-kernels/wgsl';
 import { operandsOf, scanSizes } from './shape.js';
 import type { ScanAttrs, ScanOperands, ScanSizes } from './shape.js';
-import { channelSlots, foldShader, packShader, paramNames, scanShader } from './wgsl.js';
-import type { TextShape } from './wgsl.js';
+import { foldShader, packShader, paramNames, scanShader } from './wgsl.js';
+import { channelSlots } from './wgsl-bodies.js';
+import type { TextShape } from './wgsl-bodies.js';
 
 /** Channels of a block: their sums for B and C take 2 N / 32 numbers a channel and position. */
 const blockChannels = 32;

@@ -1,3 +1,5 @@
+export { complexSelectiveScan } from './complex.js';
+export type { ComplexScanOptions } from './complex.js';
 export { mambaFromTorch } from './formats.js';
 export { stepBiasInit } from './init.js';
 export type { StepInitOptions } from './init.js';

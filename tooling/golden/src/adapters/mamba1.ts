@@ -1,7 +1,7 @@
 import { at, concat, stack, swapAxes, transpose, zeros } from '@seq/tensor';
-import type { Tensor } from '@seq/tensor';
+import type { Complex, Tensor } from '@seq/tensor';
 import { cloneState } from '@seq/nn';
-import { mamba, mambaFromTorch, selectiveScan, selectiveScanStep } from '@seq/ssm';
+import { complexSelectiveScan, mamba, mambaFromTorch, selectiveScan, selectiveScanStep } from '@seq/ssm';
 import type { MambaState } from '@seq/ssm';
 import { Unsupported } from '../adapter.js';
 import type { Adapter } from '../adapter.js';
@@ -17,6 +17,18 @@ function timeFirst(x: Tensor): Tensor {
   return x.ndim === 4 ? transpose(x, [0, 3, 1, 2]) : x.ndim === 3 ? swapAxes(x, 1, 2) : x;
 }
 
+/** The parts of a tensor with a last axis (re, im). */
+function pairs(x: Tensor): Complex {
+  return { re: at(x, 0, -1), im: at(x, 1, -1) };
+}
+
+/** Complex B or C: (B, N, 2 L) or (B, G, N, 2 L) with re and im by turns, or (D, N, 2). */
+function complexRows(x: Tensor, varies: boolean): Complex {
+  if (!varies) return pairs(x);
+  const { re, im } = pairs(x.reshape([...x.shape.slice(0, -1), x.shape[x.ndim - 1] / 2, 2]));
+  return { re: timeFirst(re), im: timeFirst(im) };
+}
+
 /** selective_scan_ref: all its options, layout (B, D, L). */
 export const mamba1SelectiveScan: Adapter = (options) => {
   const softplus = options.flag('delta_softplus', false);
@@ -24,7 +36,7 @@ export const mamba1SelectiveScan: Adapter = (options) => {
   const last = options.flag('return_last_state', false);
   const [varB, varC] = [options.flag('variable_B', true), options.flag('variable_C', true)];
   const groups = options.number('groups', 0);
-  if (options.flag('complex', false)) throw new Unsupported('option complex must be false');
+  const complex = options.flag('complex', false);
   options.says('discretization', /^A_bar=exp\(delta\*A\), B_bar=delta\*B \(Euler for B\)$/);
   return {
     outputs(inputs) {
@@ -32,22 +44,23 @@ export const mamba1SelectiveScan: Adapter = (options) => {
       agree('D', D, inputs.has('in.D'));
       agree('delta_bias', bias, inputs.has('in.delta_bias'));
       const [Bs, Cs] = [inputs('in.B'), inputs('in.C')];
-      agree('variable_B', varB, Bs.ndim > 2);
-      agree('variable_C', varC, Cs.ndim > 2);
+      // Fixed ones are (D, N), or (D, N, 2) where numbers are complex: told apart from (B, N, 2 L) by the option alone.
+      if (!complex) agree('variable_B', varB, Bs.ndim > 2);
+      if (!complex) agree('variable_C', varC, Cs.ndim > 2);
       for (const x of [Bs, Cs]) agree('groups', groups > 0, x.ndim === 4 && x.shape[1] === groups);
-      const [y, h] = selectiveScan(
-        swapAxes(inputs('in.u'), 1, 2),
-        swapAxes(inputs('in.delta'), 1, 2),
-        inputs('in.A'),
-        timeFirst(Bs),
-        timeFirst(Cs),
-        {
-          deltaSoftplus: softplus,
-          ...(D ? { D: inputs('in.D') } : {}),
-          ...(z ? { z: swapAxes(inputs('in.z'), 1, 2) } : {}),
-          ...(bias ? { deltaBias: inputs('in.delta_bias') } : {}),
-        },
-      );
+      const [u, delta] = [swapAxes(inputs('in.u'), 1, 2), swapAxes(inputs('in.delta'), 1, 2)];
+      const gates = {
+        deltaSoftplus: softplus,
+        ...(D ? { D: inputs('in.D') } : {}),
+        ...(z ? { z: swapAxes(inputs('in.z'), 1, 2) } : {}),
+        ...(bias ? { deltaBias: inputs('in.delta_bias') } : {}),
+      };
+      if (complex) {
+        const A = pairs(inputs('in.A'));
+        const [y, h] = complexSelectiveScan(u, delta, A, complexRows(Bs, varB), complexRows(Cs, varC), gates);
+        return { out: swapAxes(y, 1, 2), ...(last ? { last_state: stack([h.re, h.im], -1) } : {}) };
+      }
+      const [y, h] = selectiveScan(u, delta, inputs('in.A'), timeFirst(Bs), timeFirst(Cs), gates);
       return { out: swapAxes(y, 1, 2), ...(last ? { last_state: h } : {}) };
     },
   };
