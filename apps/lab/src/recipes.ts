@@ -3,10 +3,11 @@ import { bigram, cnn } from '@seq/conv';
 import { languageModel, languageModelFromSpec } from '@seq/lm';
 import type { LanguageModel, LanguageModelOptions, LanguageModelSpec } from '@seq/lm';
 import { gru, lstm } from '@seq/rnn';
+import { lru, mamba, mamba2, s4d, s5 } from '@seq/ssm';
 import { usageError } from './errors.js';
 
 /** Makes the mixers that a saved model may contain. */
-export const factories = [attention, bigram, cnn, gru, lstm] as const;
+export const factories = [attention, bigram, cnn, gru, lru, lstm, mamba, mamba2, s4d, s5] as const;
 
 /** How one model is built and trained: plain JSON, saved with the run and with the checkpoint. */
 export interface Recipe {
@@ -109,6 +110,19 @@ const blueprints: Readonly<Record<string, Blueprint>> = {
     }),
     training: { batch: 8, length: 64, steps: 600, learningRate: 1e-2, weightDecay: 0.01, clip: 1 },
     seconds: 45,
+  },
+  mamba: {
+    title: 'a state space that chooses what it keeps',
+    dModel: 64,
+    layers: 1,
+    model: ({ V, C, layers }) => ({
+      vocabSize: V,
+      dModel: C,
+      mixers: repeat(layers, () => mamba({ dModel: C })),
+      feedForward: false,
+    }),
+    training: { batch: 8, length: 64, steps: 500, learningRate: 6e-3, weightDecay: 0.01, clip: 1 },
+    seconds: 50,
   },
   attention: {
     title: 'multi-head softmax attention with rotary positions',

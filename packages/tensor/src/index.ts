@@ -79,7 +79,10 @@ export { argsort, topK } from './ops/select.js';
 export type { LinearRecurrenceOptions } from './ops/recurrence.js';
 export { linearRecurrence } from './ops/recurrence.js';
 export type { Complex, FftOptions } from './ops/fft.js';
-export { fft, fftConv, ifft, irfft, rfft } from './ops/fft.js';
+export { fft, ifft, irfft, rfft } from './ops/fft.js';
+export { fftConv } from './ops/fft-conv.js';
+export type { ComplexRecurrenceOptions } from './ops/complex-recurrence.js';
+export { complexRecurrence } from './ops/complex-recurrence.js';
 export type { AssociativeScanOptions } from './ops/associative-scan.js';
 export { associativeScan } from './ops/associative-scan.js';
 

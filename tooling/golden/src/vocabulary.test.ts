@@ -15,6 +15,7 @@ import { normCases } from './vocabulary/norms.js';
 import { optimCases } from './vocabulary/optim.js';
 import { recurrentCases } from './vocabulary/recurrent.js';
 import { ropeCases } from './vocabulary/rope.js';
+import { selectiveScanCases } from './vocabulary/selective-scan.js';
 
 // Options that the cases of the repository do not use, computed by formulas written out in loops.
 test.each([
@@ -29,6 +30,7 @@ test.each([
   ['cross_entropy', crossEntropyCases],
   ['gpt_block and llama_block', blockCases],
   ['optim', optimCases],
+  ['mamba1_selective_scan', selectiveScanCases],
 ])('the whole vocabulary of %s is honoured', async (_, recipes) => {
   const dir = mkdtempSync(join(tmpdir(), 'golden-'));
   try {

@@ -12,6 +12,7 @@ import {
 } from '@seq/linear-attn';
 import type { Mixer } from '@seq/nn';
 import { elman, ema, gru, lstm } from '@seq/rnn';
+import { lru, mamba, mamba2, s4d, s5 } from '@seq/ssm';
 
 /** What a mechanism carries from one position to the next; a row of the table in docs/map.md. */
 export interface StateRow {
@@ -204,6 +205,42 @@ export const states: readonly StateRow[] = [
     sizes: { B: 2, H: 5, P: 3 },
     state: { h: ['B', 'P'], c: ['B', 'H'] },
     holds: 'a cell, and what it shows (P = H without projection)',
+  },
+  {
+    folder: 'ssm/lru',
+    mixer: lru({ dModel: 12, stateDim: 5 }),
+    sizes: { B: 2, N: 5 },
+    state: { 'h.re': ['B', 'N'], 'h.im': ['B', 'N'] },
+    holds: 'fading, turning sums that all channels share',
+  },
+  {
+    folder: 'ssm/mamba',
+    mixer: mamba({ dModel: 12, stateDim: 5 }),
+    sizes: { B: 2, I: 24, N: 5, 'W − 1': 3 },
+    state: { conv: ['B', 'I', 'W − 1'], ssm: ['B', 'I', 'N'] },
+    holds:
+      'the last inputs of the convolution; N fading sums of each channel, their rates chosen by the input',
+  },
+  {
+    folder: 'ssm/mamba2',
+    mixer: mamba2({ dModel: 12, stateDim: 5, headDim: 8 }),
+    sizes: { B: 2, I: 24, 'I + 2N': 34, H: 3, N: 5, P: 8, 'W − 1': 3 },
+    state: { conv: ['B', 'I + 2N', 'W − 1'], ssm: ['B', 'H', 'N', 'P'] },
+    holds: 'the last inputs of the convolution; a fading matrix of each head',
+  },
+  {
+    folder: 'ssm/s4d',
+    mixer: s4d({ dModel: 12, stateDim: 10 }),
+    sizes: { B: 2, C: 12, M: 5 },
+    state: { 'h.re': ['B', 'C', 'M'], 'h.im': ['B', 'C', 'M'] },
+    holds: 'M = N / 2 fading, turning sums of each channel',
+  },
+  {
+    folder: 'ssm/s5',
+    mixer: s5({ dModel: 12, stateDim: 10 }),
+    sizes: { B: 2, M: 5 },
+    state: { 'h.re': ['B', 'M'], 'h.im': ['B', 'M'] },
+    holds: 'M = N / 2 fading, turning sums that all channels share',
   },
 ];
 

@@ -91,6 +91,8 @@ export {
 export { fftOp } from '../ops/fft.js';
 export { fftPlan } from '../cpu/fft-plan.js';
 export type { FftAttrs } from '../cpu/fft.js';
+export type { ComplexRecurrenceAttrs } from '../ops/complex-recurrence.js';
+export { complexRecurrenceOp } from '../ops/complex-recurrence.js';
 export { linearRecurrenceOp } from '../ops/recurrence.js';
 export { argMaxOp, argMinOp, maxOp, minOp, prodOp, sumOp } from '../ops/reduce.js';
 export { topKOp } from '../ops/select.js';

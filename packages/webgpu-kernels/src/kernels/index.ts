@@ -1,4 +1,5 @@
 import type { GpuKernels, Op } from '@seq/tensor/engine';
+import { complexScanKernels } from './complex-scan.js';
 import { convKernels } from './conv.js';
 import { elementwiseKernels } from './elementwise.js';
 import { fftKernels } from './fft.js';
@@ -22,6 +23,7 @@ export function tensorKernels(): Map<Op, GpuKernels<unknown>> {
     ...reduceKernels(),
     ...rowsKernels(),
     ...scansKernels(),
+    ...complexScanKernels(),
     ...fftKernels(),
   ]);
 }

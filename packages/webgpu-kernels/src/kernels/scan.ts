@@ -126,7 +126,7 @@ const scanShader = /* @__PURE__ */ memo((key): GpuShader => {
 });
 
 /** Steps of a chunk: short enough for one invocation, with as many chunks as one invocation can scan. */
-function chunkOf(n: number, columns: number, software: boolean): number {
+export function chunkOf(n: number, columns: number, software: boolean): number {
   const enough = software ? columns >= 16 && n <= 65_536 : columns >= 16_384 && n <= 8192;
   return n <= 256 || enough ? Math.max(1, n) : Math.max(64, Math.ceil(Math.sqrt(n)));
 }

@@ -309,10 +309,25 @@ function scans(): VerifyCase[] {
 function transforms(): VerifyCase[] {
   const both = (x: t.Complex): Tensor[] => [x.re, x.im];
   const pair = (s: Source, shape: number[]): t.Complex => ({ re: s.floats(shape), im: s.floats(shape) });
-  return [[1], [3, 16], [2, 60], [5, 256], [1, 4096]].flatMap((shape) => [
+  const recurrence = [
+    [2, 7, 5],
+    [1, 300, 3],
+  ].map((shape) => ({
+    op: ops.complexRecurrenceOp,
+    run: (s: Source) => {
+      const a = {
+        re: s.floats(shape, { low: -0.6, high: 0.6 }),
+        im: s.floats(shape, { low: -0.6, high: 0.6 }),
+      };
+      return both(t.complexRecurrence(a, pair(s, shape)));
+    },
+    tolerance: 1e-4,
+  }));
+  const fourier = [[1], [3, 16], [2, 60], [5, 256], [1, 4096]].flatMap((shape) => [
     { op: ops.fftOp, run: (s: Source) => both(t.fft(pair(s, shape))), tolerance: 1e-4 },
     { op: ops.fftOp, run: (s: Source) => both(t.ifft(pair(s, shape))) },
   ]);
+  return [...recurrence, ...fourier];
 }
 
 /** The cases of the ops of `@seq/tensor`. */

@@ -5,6 +5,7 @@ import { attention, attentionSink } from './attention.js';
 import { causalConv1d } from './causal_conv1d.js';
 import { conv1dAdapter } from './conv1d.js';
 import { crossEntropyAdapter } from './cross_entropy.js';
+import { hippoLegsAdapter, lru, s4dKernelAdapter, s4dKernelAnnotated, s4dLayer, s5Ssm } from './diagonal.js';
 import { gptBlock } from './gpt_block.js';
 import { gru } from './gru.js';
 import {
@@ -22,6 +23,8 @@ import { linearAttention, performerFavor } from './linear_attention.js';
 import { layernorm } from './layernorm.js';
 import { llamaBlock } from './llama_block.js';
 import { lstm } from './lstm.js';
+import { mamba1Block, mamba1SelectiveScan, mambaStateUpdate } from './mamba1.js';
+import { mamba2Block, mamba2Ssd, mamba2SsdMinimal } from './mamba2.js';
 import { mha } from './mha.js';
 import { optim } from './optim.js';
 import { retnetMsr } from './retnet_msr.js';
@@ -48,11 +51,19 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   gpt_block: gptBlock,
   gru,
   hgrn,
+  hippo_legs: hippoLegsAdapter,
   layernorm,
   lightning_attn: lightningAttn,
   linear_attention: linearAttention,
   llama_block: llamaBlock,
+  lru,
   lstm,
+  mamba1_block: mamba1Block,
+  mamba1_selective_scan: mamba1SelectiveScan,
+  mamba2_block: mamba2Block,
+  mamba2_ssd: mamba2Ssd,
+  mamba2_ssd_minimal: mamba2SsdMinimal,
+  mamba_state_update: mambaStateUpdate,
   mha,
   optim,
   performer_favor: performerFavor,
@@ -66,5 +77,9 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   rwkv7_time_mix: rwkv7TimeMixAdapter,
   rwkv7_wkv: rwkv7Wkv,
   simple_gla: simpleGla,
+  s4d_kernel: s4dKernelAdapter,
+  s4d_kernel_annotated: s4dKernelAnnotated,
+  s4d_layer: s4dLayer,
+  s5_ssm: s5Ssm,
   t5_relative_bias: t5RelativeBias,
 };

@@ -1,0 +1,11 @@
+export { bilinear, euler, zeroOrderHold } from './internal/discretize.js';
+export type { Discrete, Discretization } from './internal/discretize.js';
+export { hippoLegs } from './internal/hippo.js';
+export type { HippoLegs } from './internal/hippo.js';
+export { diagonalKernel } from './internal/kernel.js';
+export type { MimoScanOptions } from './internal/mimo.js';
+export * from './lru/index.js';
+export * from './mamba/index.js';
+export * from './mamba2/index.js';
+export * from './s4d/index.js';
+export * from './s5/index.js';

@@ -1,0 +1,57 @@
+import { key, normal, tensor } from '@seq/tensor';
+import type { Complex, Tensor } from '@seq/tensor';
+import { expect, test } from 'vitest';
+import { complexSelectiveScan, selectiveScan } from './index.js';
+
+const f64 = { dtype: 'f64' } as const;
+const draw = (seed: number, shape: number[]): Tensor => normal(key(seed), shape, f64);
+
+test('complex rates: the recurrence written out, groups, fixed C', async () => {
+  const [B, T, C, N, G] = [2, 7, 4, 3, 2];
+  const pair = (seed: number, shape: number[]): Complex => ({
+    re: draw(seed, shape),
+    im: draw(seed + 1, shape),
+  });
+  const [u, delta] = [draw(1, [B, T, C]), draw(2, [B, T, C]).square()];
+  const A = { re: draw(3, [C, N]).square().neg(), im: draw(4, [C, N]) };
+  const [Bs, Cs, h0] = [pair(5, [B, T, G, N]), pair(7, [C, N]), pair(9, [B, C, N])];
+  const [y, h] = complexSelectiveScan(u, delta, A, Bs, Cs, { h0 });
+  const data = async (x: Tensor): Promise<ArrayLike<number>> => x.data();
+  const [U, S, AR, AI, BR, BI, CR, CI, HR, HI] = await Promise.all(
+    [u, delta, A.re, A.im, Bs.re, Bs.im, Cs.re, Cs.im, h0.re, h0.im].map(data),
+  );
+  const [got, lastRe] = [await data(y), await data(h.re)];
+  for (let b = 0; b < B; b++) {
+    for (let c = 0; c < C; c++) {
+      const [hr, hi] = [HR, HI].map((x) => Array.from({ length: N }, (_, n) => x[(b * C + c) * N + n]));
+      for (let t = 0; t < T; t++) {
+        const i = (b * T + t) * C + c;
+        let sum = 0;
+        for (let n = 0; n < N; n++) {
+          const group = ((b * T + t) * G + Math.floor((c * G) / C)) * N + n;
+          const size = Math.exp(S[i] * AR[c * N + n]);
+          const [ar, ai] = [size * Math.cos(S[i] * AI[c * N + n]), size * Math.sin(S[i] * AI[c * N + n])];
+          const by = S[i] * U[i];
+          [hr[n], hi[n]] = [
+            ar * hr[n] - ai * hi[n] + by * BR[group],
+            ar * hi[n] + ai * hr[n] + by * BI[group],
+          ];
+          sum += 2 * (CR[c * N + n] * hr[n] - CI[c * N + n] * hi[n]);
+        }
+        expect(got[i]).toBeCloseTo(sum, 12);
+      }
+      for (let n = 0; n < N; n++) expect(lastRe[(b * C + c) * N + n]).toBeCloseTo(hr[n], 12);
+    }
+  }
+});
+
+test('with real numbers it is twice the real scan, every option beside', async () => {
+  const [u, delta, z] = [1, 2, 3].map((seed) => draw(seed, [1, 9, 2]));
+  const A = draw(4, [2, 3]).square().neg();
+  const [Bs, Cs] = [draw(5, [1, 9, 3]), draw(6, [1, 9, 3])];
+  const options = { D: tensor([1, -2], f64), z, deltaBias: tensor([0.3, -0.1], f64), deltaSoftplus: true };
+  const real = (x: Tensor): Complex => ({ re: x, im: x.zeros() });
+  const [y] = complexSelectiveScan(u, delta, real(A), real(Bs), real(Cs), options);
+  const [want] = selectiveScan(u, delta, A, Bs, Cs.mul(2), options);
+  expect(await y.sub(want).abs().max().item()).toBeLessThan(1e-13);
+});

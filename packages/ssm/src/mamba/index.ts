@@ -1,0 +1,11 @@
+export { complexSelectiveScan } from './complex.js';
+export type { ComplexScanOptions } from './complex.js';
+export { mambaFromTorch } from './formats.js';
+export { stepBiasInit } from './init.js';
+export type { StepInitOptions } from './init.js';
+export { selectiveScan, selectiveScanBackwardOp, selectiveScanOp } from './op.js';
+export type { SelectiveScanOptions } from './op.js';
+export type { ScanAttrs } from './shape.js';
+export { selectiveScanStep } from './step.js';
+export { mamba } from './mixer.js';
+export type { MambaOptions, MambaParams, MambaState } from './mixer.js';

@@ -1,0 +1,61 @@
+import { key, normal, tensor } from '@seq/tensor';
+import { conformance } from '@seq/testing';
+import { expect, test } from 'vitest';
+import { mamba2, ssd } from './index.js';
+import { ssdNaive } from './naive.js';
+
+const [H, P, G, N] = [4, 3, 2, 5];
+
+conformance(mamba2, {
+  small: { dModel: 4, stateDim: 3, headDim: 2, numGroups: 2, chunkSize: 4 },
+  learn: { dModel: 16, stateDim: 16, headDim: 8 },
+  core: {
+    inputs: ({ B, T, random }) => ({
+      x: random.normal([B, T, H, P]),
+      dt: random.normal([B, T, H]),
+      A: random.uniform([H], { low: -4, high: -0.1 }),
+      Bs: random.normal([B, T, G, N]),
+      Cs: random.normal([B, T, G, N]),
+      initial: random.normal([B, H, N, P]),
+      D: random.normal([H]),
+      dtBias: random.normal([H]),
+    }),
+    op({ x, dt, A, Bs, Cs, ...options }) {
+      const [y, state] = ssd(x, dt, A, Bs, Cs, { ...options, dtSoftplus: true, chunkSize: 4 });
+      return { y, state };
+    },
+    naive: (arrays) => {
+      const data: Record<string, ArrayLike<number>> = Object.fromEntries(
+        Object.entries(arrays).map(([k, v]) => [k, v.data]),
+      );
+      const [B, T] = arrays['x'].shape;
+      return ssdNaive(data, { B, T, H, P, G, N });
+    },
+  },
+});
+
+test('resets keep packed sequences apart', async () => {
+  const draw = (seed: number, shape: number[]) => normal(key(seed), shape, { dtype: 'f64' });
+  const [x, dt] = [draw(1, [1, 9, 2, 3]), draw(2, [1, 9, 2]).square()];
+  const [Bs, Cs] = [draw(3, [1, 9, 1, 4]), draw(4, [1, 9, 1, 4])];
+  const A = tensor([-1, -0.3], { dtype: 'f64' });
+  const flags = Array.from({ length: 9 }, (_, t) => t === 0 || t === 5);
+  const [packed] = ssd(x, dt, A, Bs, Cs, { resets: tensor([flags]), chunkSize: 4 });
+  for (const [from, to] of [
+    [0, 5],
+    [5, 9],
+  ]) {
+    const part = [x, dt, Bs, Cs].map((t) => t.slice(1, from, to).contiguous());
+    const [alone] = ssd(part[0], part[1], A, part[2], part[3], { chunkSize: 4 });
+    expect(await packed.slice(1, from, to).sub(alone).abs().max().item()).toBeLessThan(1e-13);
+  }
+});
+
+test('sizes that do not fit are refused', () => {
+  expect(() => mamba2({ dModel: 4, headDim: 3 })).toThrow(
+    'mamba2: ssmDim / headDim must be a positive integer',
+  );
+  expect(() => mamba2({ dModel: 4, headDim: 2, ssmDim: 10 })).toThrow(
+    'ssmDim must be at most expand · dModel = 8',
+  );
+});
