@@ -38,6 +38,7 @@ import {
   gruBeforeForwardKernel,
 } from './before-cpu.js';
 import type { GruBeforeAttrs } from './before-cpu.js';
+import { gruBeforeBackwardKernels, gruBeforeKernels } from './before-kernels.js';
 
 /** The form with the reset gate before the product. y, gates = r, z, n of all positions from xg, weightHh, h0 and masks. */
 export const gruBeforeOp: Op<GruBeforeAttrs> = /* @__PURE__ */ defineOp<GruBeforeAttrs>({
@@ -53,6 +54,7 @@ export const gruBeforeOp: Op<GruBeforeAttrs> = /* @__PURE__ */ defineOp<GruBefor
   },
   cpu: gruBeforeForwardKernel,
   scratch: (inputs) => forwardScratch(inputs[2].shape[0], inputs[2].shape[1]),
+  webgpu: gruBeforeKernels,
   reference: forwardReference,
   vjp(call) {
     const { inputs, outputs, cotangents, attrs, needs } = call;
@@ -120,6 +122,7 @@ export const gruBeforeBackwardOp: Op<GruBeforeAttrs> = /* @__PURE__ */ defineOp<
   },
   cpu: gruBeforeBackwardKernel,
   scratch: ([dy]) => backwardScratch(dy.shape[0], dy.shape[2]),
+  webgpu: gruBeforeBackwardKernels,
   reference: backwardReference,
   cost([dy, , , weight]) {
     const [B, T, H] = dy.shape;

@@ -41,6 +41,7 @@ import { gruBackwardOp } from './backward.js';
 import { gruBeforeOp } from './before.js';
 import { forwardInputs, forwardScratch, gruForwardKernel } from './cpu.js';
 import type { GruAttrs } from './cpu.js';
+import { gruKernels } from './kernels.js';
 
 /** Weights of one GRU layer in one direction; rows of every matrix in blocks r, z, n. */
 export interface GruWeights {
@@ -151,6 +152,7 @@ export const gruOp: Op<GruAttrs> = /* @__PURE__ */ defineOp<GruAttrs>({
   },
   cpu: gruForwardKernel,
   scratch: (inputs) => forwardScratch(inputs[2].shape[0], inputs[2].shape[1]),
+  webgpu: gruKernels,
   reference: gruReference,
   vjp(call) {
     const { inputs, outputs, cotangents, attrs, needs } = call;

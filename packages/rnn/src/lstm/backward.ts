@@ -19,6 +19,7 @@ import { clearWhere, loopCost, matrixSize } from '../internal/sequence.js';
 import type { MasksNow } from '../internal/sequence.js';
 import { backwardInputs, backwardScratch, lstmBackwardKernel } from './cpu.js';
 import type { LstmAttrs } from './cpu.js';
+import { lstmBackwardKernels } from './backward-kernels.js';
 
 /** da [B, T, 4H], dh [B, T, P], dh0 [B, P], dc0 [B, H] from the cotangents, the cells, the gates and the weights. */
 export const lstmBackwardOp: Op<LstmAttrs> = /* @__PURE__ */ defineOp<LstmAttrs>({
@@ -35,6 +36,7 @@ export const lstmBackwardOp: Op<LstmAttrs> = /* @__PURE__ */ defineOp<LstmAttrs>
   },
   cpu: lstmBackwardKernel,
   scratch: ([dy, dc]) => backwardScratch(dy.shape[0], dc.shape[2], dy.shape[2]),
+  webgpu: lstmBackwardKernels,
   reference: lstmBackwardReference,
   cost(inputs, _, attrs) {
     const { dy, dc, weight, projection } = backwardInputs(inputs, attrs);

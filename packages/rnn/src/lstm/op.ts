@@ -39,6 +39,7 @@ import { joinedBias } from '../internal/weights.js';
 import { lstmBackwardOp } from './backward.js';
 import { forwardInputs, forwardScratch, lstmForwardKernel } from './cpu.js';
 import type { LstmAttrs } from './cpu.js';
+import { lstmKernels } from './kernels.js';
 import { scannedSequence } from './scanned.js';
 import type { LstmNorms } from './scanned.js';
 
@@ -202,6 +203,7 @@ export const lstmOp: Op<LstmAttrs> = /* @__PURE__ */ defineOp<LstmAttrs>({
   },
   cpu: lstmForwardKernel,
   scratch: ([, , h0, c0]) => forwardScratch(h0.shape[0], c0.shape[1], h0.shape[1]),
+  webgpu: lstmKernels,
   reference: lstmReference,
   vjp(call) {
     const { inputs, outputs, cotangents, attrs, needs } = call;

@@ -3,7 +3,7 @@ import { sizeOf } from '@seq/tensor/engine';
 import type { Element, Operand } from '../../wgsl/shader.js';
 import { grid, reads, shader, writes } from '../../wgsl/shader.js';
 import { wordOf } from '../creation.js';
-import { mathOf } from '../math.js';
+import { mathOf } from '../../wgsl/math.js';
 import { expressions } from './expressions.js';
 import type { Access, Placed } from './layout.js';
 import { accessOf, broadcastStrides, collapse } from './layout.js';

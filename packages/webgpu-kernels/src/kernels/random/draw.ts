@@ -1,7 +1,7 @@
 import type { GpuCall, GpuPass, GpuShader } from '@seq/tensor/engine';
 import { sizeOf } from '@seq/tensor/engine';
 import { grid, reads, shader, writes } from '../../wgsl/shader.js';
-import { mathOf } from '../math.js';
+import { mathOf } from '../../wgsl/math.js';
 import { threefry } from './threefry.js';
 
 /** Second counter words of the uses of a key. */
