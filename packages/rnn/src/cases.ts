@@ -41,7 +41,7 @@ const settings: readonly Setting[] = [
   { B: 4, T: 3, H: 68 },
   { B: 2, T: 1, H: 12, bias: true },
   { B: 3, T: 1, H: 7, masked: true },
-  { B: 1, T: 600, H: 4, masked: true },
+  { B: 1, T: 1030, H: 4, masked: true },
 ];
 
 type Drawn = Readonly<Record<string, Tensor>>;

@@ -1,5 +1,5 @@
 import type { GpuKernels, GpuShader } from '@seq/tensor/engine';
-import { memo, reads as readsOne, writes as writesOne } from '@seq/webgpu-kernels/wgsl';
+import { grid, memo, reads as readsOne, shader, writes as writesOne } from '@seq/webgpu-kernels/wgsl';
 import {
   carried,
   choose,
@@ -13,6 +13,7 @@ import type { LoopKey } from '../internal/gpu/loop.js';
 import { isSingle, singleOf, singlePass, singleShader } from '../internal/gpu/single.js';
 import type { SingleKey } from '../internal/gpu/single.js';
 import { forRows, numbered, productText, rowsOf } from '../internal/gpu/tile.js';
+import { previousSizes, previousText } from '../internal/previous.js';
 import { backwardInputs, forwardInputs } from './before-cpu.js';
 import type { GruBeforeAttrs, GruBeforeBackwardInputs, GruBeforeForwardInputs } from './before-cpu.js';
 
@@ -256,5 +257,46 @@ export const gruBeforeBackwardKernels: GpuKernels<GruBeforeAttrs> = {
         plan.loop(s, tile, { B, T, backwards: !attrs.reverse, weights: 3 * H * H, sizes });
       },
     }),
+  ],
+};
+
+/** One unit of one position per invocation. */
+const readShader = /* @__PURE__ */ memo((key): GpuShader => {
+  const resets = key === 'resets';
+  return shader({
+    name: 'gru.resetBefore/read',
+    operands: [
+      readsOne('states', 'f32', 0),
+      readsOne('first', 'f32', 1),
+      readsOne('gates', 'f32', 2),
+      ...(resets ? [readsOne('resets', 'bool', 3)] : []),
+      writesOne('seen', 'f32', resets ? 4 : 3),
+    ],
+    params: { n: 'u32', T: 'u32', H: 'u32', t0: 'u32', onward: 'u32' },
+    workgroup: 256,
+    main: `
+if (linear >= p.n) { return; }
+let at = linear / p.H;
+let j = linear % p.H;
+${previousText(resets)}
+set_seen(linear, h);
+set_seen(p.n + linear, h);
+set_seen(2u * p.n + linear, gates(at * 3u * p.H + j) * h);`,
+  });
+});
+
+/** WebGPU kernels of `gruReadOp`. */
+export const gruReadKernels: GpuKernels<GruBeforeAttrs> = {
+  variants: [
+    {
+      name: 'linear',
+      supports: ({ inputs: [y] }) => y.dtype === 'f32' || 'computes f32 only',
+      plan({ inputs: [y], attrs: { resets, reverse } }) {
+        const [B, T, H] = y.shape;
+        const n = B * T * H;
+        const params = [n, ...previousSizes(T, H, reverse)];
+        return { passes: [{ shader: readShader(resets ? 'resets' : ''), params, workgroups: grid(n, 256) }] };
+      },
+    },
   ],
 };

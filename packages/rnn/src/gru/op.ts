@@ -33,8 +33,8 @@ import {
   matrixSize,
   oneFloatType,
   present,
-  previousStates,
 } from '../internal/sequence.js';
+import { previousStates } from '../internal/previous.js';
 import type { MaskOptions, MasksNow } from '../internal/sequence.js';
 import { joinedBias, sequenceSizes } from '../internal/weights.js';
 import { gruBackwardOp } from './backward.js';

@@ -4,7 +4,7 @@ import { carried, choose, forUnits, lanesOf, loopShader, loopVariant } from '../
 import type { LoopKey } from '../internal/gpu/loop.js';
 import { forRows, numbered, productText, rowsOf } from '../internal/gpu/tile.js';
 import { backwardInputs } from './cpu.js';
-import type { LstmAttrs, LstmBackwardInputs } from './cpu.js';
+import type { LstmBackwardAttrs, LstmBackwardInputs } from './cpu.js';
 
 type Key = LoopKey<LstmBackwardInputs<number>> & { readonly slopes: number };
 
@@ -19,7 +19,7 @@ const slopesShader = /* @__PURE__ */ memo((key): GpuShader => {
     name: 'lstm.backward/slopes',
     operands: [
       readsOne('dy', 'f32', at.dy),
-      readsOne('dc', 'f32', at.dc),
+      ...(at.dc === undefined ? [] : [readsOne('dc', 'f32', at.dc)]),
       readsOne('before', 'f32', at.before),
       readsOne('c', 'f32', at.c),
       readsOne('gates', 'f32', at.gates),
@@ -47,7 +47,7 @@ set_da(x + 3u * p.H, t * o * (1.0 - o));
 let s = position * 3u * p.H + j;
 set_slopes(s, o * (1.0 - t * t));
 set_slopes(s + p.H, f);
-set_slopes(s + 2u * p.H, dc(linear));
+set_slopes(s + 2u * p.H, ${at.dc === undefined ? '0.0' : 'dc(linear)'});
 if (j < p.P) { set_dh(position * p.P + j, dy(position * p.P + j)); }`,
   });
 });
@@ -140,14 +140,14 @@ ${projected ? '' : 'workgroupBarrier();'}`,
 });
 
 /** WebGPU kernels of `lstmBackwardOp`. */
-export const lstmBackwardKernels: GpuKernels<LstmAttrs> = {
+export const lstmBackwardKernels: GpuKernels<LstmBackwardAttrs> = {
   variants: [
-    loopVariant<LstmAttrs>({
-      kept: ([dy, dc], { projected }) => 4 * dc.shape[2] + (projected ? dy.shape[2] : 0),
+    loopVariant<LstmBackwardAttrs>({
+      kept: ([dy, , c], { projected }) => 4 * c.shape[2] + (projected ? dy.shape[2] : 0),
       plan(plan, { inputs, attrs }, tileFor) {
         const at = backwardInputs(numbered(inputs.length), attrs);
         const [B, T, P] = inputs[at.dy].shape;
-        const H = inputs[at.dc].shape[2];
+        const H = inputs[at.c].shape[2];
         const tile = tileFor(B, [H, P]);
         const slopes = plan.block(3 * B * T * H);
         const mask = plan.masks(at, B * T);

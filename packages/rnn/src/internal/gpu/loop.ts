@@ -77,8 +77,8 @@ export function choose(mask: number | null, flag: string, value: string, instead
  * it for hung.
  */
 const slice = 2 ** 31;
-/** Positions of one slice. */
-const longest = 512;
+/** Positions of one slice, for what a position costs beside its products. */
+const longest = 1024;
 
 /** How a loop runs through time. */
 export interface LoopRun {

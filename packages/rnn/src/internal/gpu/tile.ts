@@ -43,21 +43,23 @@ export function fits({ views, kept }: Pick<TileNeeds, 'views' | 'kept'>, limits:
 
 /**
  * The tile of a loop. Rows share what is read of the weights, but stand in one queue: few where sequences are few. A
- * program on the CPU pays for every invocation at every barrier, and wants more work in each.
+ * program on the CPU pays for every invocation at every barrier, and wants more work in each. Rows or units in numbers,
+ * never both: a shader that holds 16 of each gate takes a driver seconds to compile.
  */
 export function tileOf(needs: TileNeeds, limits: GpuLimits): Tile {
   const { B, units, kept, views } = needs;
   const capacity = Math.max(64, upToPower(kept));
   const whole =
     units.every((n) => n % 4 === 0) && views.every((v) => v.dtype !== 'f32' || v.aligned % 4 === 0);
-  const width = whole && (limits.software || units[0] >= 1024) ? 4 : 1;
-  const most = limits.software ? 64 : 256;
-  const lanes = Math.min(most, Math.max(4, upToPower(units[0] / width)));
   const enough = limits.software ? 2 : 32;
-  const rows = ([4, 2] as const).find(
-    (r) => B % r === 0 && B / r >= enough && 4 * r * capacity <= limits.workgroupBytes,
-  );
-  return { rows: rows ?? 1, width, lanes, capacity };
+  const rows =
+    ([4, 2] as const).find(
+      (r) => B % r === 0 && B / r >= enough && 4 * r * capacity <= limits.workgroupBytes,
+    ) ?? 1;
+  const width = whole && rows === 1 && (limits.software || units[0] >= 1024) ? 4 : 1;
+  const most = limits.software ? 32 : 256;
+  const lanes = Math.min(most, Math.max(4, upToPower(units[0] / width)));
+  return { rows, width, lanes, capacity };
 }
 
 const xyzw = ['x', 'y', 'z', 'w'];
