@@ -90,6 +90,8 @@ export const items: Readonly<Record<DeviceKind, Readonly<Record<string, () => It
     ['layernorm 1024', 'layerNorm', 0.5, [1024, 1024], [1024], [1024]],
     ['attention 256', 'attention', 0.7, heads, heads, heads],
     ['attention 256 with gradients', 'attentionGradients', 0.75, heads, heads, heads],
+    ['gru 256 B1', 'gru', 0.75, ...recurrent(1, 3)],
+    ['lstm 256 B1', 'lstm', 0.75, ...recurrent(1, 4)],
   ]),
 };
 

@@ -29,14 +29,15 @@ import {
   matrixSize,
   oneFloatType,
   present,
-  previousStates,
 } from '../internal/sequence.js';
+import { previousStates } from '../internal/previous.js';
 import type { MaskOptions, MasksNow } from '../internal/sequence.js';
 import { joinedBias, sequenceSizes } from '../internal/weights.js';
 import type { HiddenWeights } from '../internal/weights.js';
 import { elmanBackwardOp } from './backward.js';
 import { elmanForwardKernel, elmanScratch, forwardInputs } from './cpu.js';
 import type { ElmanAttrs, ElmanNonlinearity } from './cpu.js';
+import { elmanKernels } from './kernels.js';
 
 /** Weights of one Elman layer in one direction: weightIh [H, I], weightHh [H, H], biasIh and biasHh [H]. */
 export type ElmanWeights = HiddenWeights;
@@ -140,6 +141,7 @@ export const elmanOp: Op<ElmanAttrs> = /* @__PURE__ */ defineOp<ElmanAttrs>({
   },
   cpu: elmanForwardKernel,
   scratch: ([xg]) => elmanScratch(xg.shape[0], xg.shape[2]),
+  webgpu: elmanKernels,
   reference: elmanReference,
   vjp({ inputs, outputs, cotangents, attrs, needs }) {
     const { weight, h0, valid, resets } = forwardInputs(inputs, attrs);

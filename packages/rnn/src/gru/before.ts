@@ -20,14 +20,8 @@ import {
   zerosLike,
 } from '@seq/tensor';
 import type { Op, Tensor } from '@seq/tensor';
-import {
-  clearWhere,
-  loopCost,
-  matrixSize,
-  oneFloatType,
-  present,
-  previousStates,
-} from '../internal/sequence.js';
+import { clearWhere, loopCost, matrixSize, oneFloatType, present } from '../internal/sequence.js';
+import { shifted } from '../internal/previous.js';
 import type { MasksNow } from '../internal/sequence.js';
 import {
   backwardInputs,
@@ -38,6 +32,7 @@ import {
   gruBeforeForwardKernel,
 } from './before-cpu.js';
 import type { GruBeforeAttrs } from './before-cpu.js';
+import { gruBeforeBackwardKernels, gruBeforeKernels, gruReadKernels } from './before-kernels.js';
 
 /** The form with the reset gate before the product. y, gates = r, z, n of all positions from xg, weightHh, h0 and masks. */
 export const gruBeforeOp: Op<GruBeforeAttrs> = /* @__PURE__ */ defineOp<GruBeforeAttrs>({
@@ -53,6 +48,7 @@ export const gruBeforeOp: Op<GruBeforeAttrs> = /* @__PURE__ */ defineOp<GruBefor
   },
   cpu: gruBeforeForwardKernel,
   scratch: (inputs) => forwardScratch(inputs[2].shape[0], inputs[2].shape[1]),
+  webgpu: gruBeforeKernels,
   reference: forwardReference,
   vjp(call) {
     const { inputs, outputs, cotangents, attrs, needs } = call;
@@ -62,15 +58,13 @@ export const gruBeforeOp: Op<GruBeforeAttrs> = /* @__PURE__ */ defineOp<GruBefor
     if (dgates) return referenceVjp(forwardReference, call); // in a second differentiation only
     if (!dy) return inputs.map(() => null);
     const [B, T, H] = y.shape;
-    const before = previousStates(y, h0, attrs.reverse, resets);
+    const read = apply(gruReadOp, present([y, h0, gates, resets]), attrs) as Tensor;
+    const before = at(read, 0, 0);
     const backward = present([dy, before, gates, weight, valid, resets]);
     const [da, dh0] = apply(gruBeforeBackwardOp, backward, attrs) as Tensor[];
-    const outer = (rows: Tensor, R: number, columns: Tensor): Tensor =>
-      matmul(transpose(reshape(rows, [B * T, R])), reshape(columns, [B * T, H]));
     const weightGradient = (): Tensor => {
-      const [drz, dn] = splitSizes(da, [2 * H, H], 2);
-      const [r] = splitSizes(gates, [H, 2 * H], 2);
-      return concat([outer(drz, 2 * H, before), outer(dn, H, mul(r, before))], 0);
+      const rows = transpose(reshape(da, [B * T, 3, H]), [1, 2, 0]);
+      return reshape(matmul(rows, reshape(read, [3, B * T, H])), [3 * H, H]);
     };
     return [
       needs[0] ? da : null,
@@ -108,6 +102,25 @@ function forwardReference(inputs: readonly Tensor[], attrs: GruBeforeAttrs): Ten
   return [ys.y, ys.gates];
 }
 
+/**
+ * What the three blocks of W_hh are multiplied with at all positions, [3, B, T, H]: the state h before them twice, and
+ * r ∘ h; from y, h0, the gates and resets.
+ */
+export const gruReadOp: Op<GruBeforeAttrs> = /* @__PURE__ */ defineOp<GruBeforeAttrs>({
+  name: 'gru.resetBefore.read',
+  infer: ([y]) => ({ shape: [3, ...y.shape], dtype: y.dtype }),
+  webgpu: gruReadKernels,
+  reference([y, h0, gates, resets], { reverse }) {
+    const H = h0.shape[1];
+    const before = shifted(y, h0, reverse, resets);
+    const [r] = splitSizes(gates, [H, 2 * H], 2);
+    return concat(
+      [before, before, mul(r, before)].map((block) => expandDims(block, 0)),
+      0,
+    );
+  },
+});
+
 /** da [B, T, 3H], dh0 [B, H] from dy, the states before each position, the gates and weightHh. */
 export const gruBeforeBackwardOp: Op<GruBeforeAttrs> = /* @__PURE__ */ defineOp<GruBeforeAttrs>({
   name: 'gru.resetBefore.backward',
@@ -120,6 +133,7 @@ export const gruBeforeBackwardOp: Op<GruBeforeAttrs> = /* @__PURE__ */ defineOp<
   },
   cpu: gruBeforeBackwardKernel,
   scratch: ([dy]) => backwardScratch(dy.shape[0], dy.shape[2]),
+  webgpu: gruBeforeBackwardKernels,
   reference: backwardReference,
   cost([dy, , , weight]) {
     const [B, T, H] = dy.shape;

@@ -33,14 +33,15 @@ import {
   matrixSize,
   oneFloatType,
   present,
-  previousStates,
 } from '../internal/sequence.js';
+import { previousStates } from '../internal/previous.js';
 import type { MaskOptions, MasksNow } from '../internal/sequence.js';
 import { joinedBias, sequenceSizes } from '../internal/weights.js';
 import { gruBackwardOp } from './backward.js';
 import { gruBeforeOp } from './before.js';
 import { forwardInputs, forwardScratch, gruForwardKernel } from './cpu.js';
 import type { GruAttrs } from './cpu.js';
+import { gruKernels } from './kernels.js';
 
 /** Weights of one GRU layer in one direction; rows of every matrix in blocks r, z, n. */
 export interface GruWeights {
@@ -151,6 +152,7 @@ export const gruOp: Op<GruAttrs> = /* @__PURE__ */ defineOp<GruAttrs>({
   },
   cpu: gruForwardKernel,
   scratch: (inputs) => forwardScratch(inputs[2].shape[0], inputs[2].shape[1]),
+  webgpu: gruKernels,
   reference: gruReference,
   vjp(call) {
     const { inputs, outputs, cotangents, attrs, needs } = call;

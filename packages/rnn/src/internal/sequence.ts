@@ -1,15 +1,4 @@
-import {
-  arange,
-  concat,
-  DTypeError,
-  expandDims,
-  lt,
-  ShapeError,
-  show,
-  slice,
-  where,
-  zerosLike,
-} from '@seq/tensor';
+import { arange, DTypeError, expandDims, lt, ShapeError, show, where, zerosLike } from '@seq/tensor';
 import type { Aval, OpCost, Tensor } from '@seq/tensor';
 
 /** Options that say which positions of a sequence count. */
@@ -98,26 +87,6 @@ export function hidePadding(y: Tensor, valid: Tensor | undefined): Tensor {
 /** h [B, H], with the rows of zero where `resets` [B] says so. */
 export function clearWhere(h: Tensor, resets: Tensor | null): Tensor {
   return resets ? where(expandDims(resets, 1), zerosLike(h), h) : h;
-}
-
-/**
- * The states that the positions start from: `first`, then `states` without the last; 0 where the state is cleared.
- *
- * @param states  [B, T, H]  states after each position
- * @param first   [B, H]     state before the first position read (the last one when `reverse`)
- */
-export function previousStates(
-  states: Tensor,
-  first: Tensor,
-  reverse: boolean,
-  resets: Tensor | undefined,
-): Tensor {
-  const T = states.shape[1];
-  const before = expandDims(first, 1);
-  const previous = reverse
-    ? concat([slice(states, 1, 1, T), before], 1)
-    : concat([before, slice(states, 1, 0, T - 1)], 1);
-  return resets ? where(expandDims(resets, -1), zerosLike(previous), previous) : previous;
 }
 
 /** @throws DTypeError  unless all are f32, or all f64 */

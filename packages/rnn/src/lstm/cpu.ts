@@ -10,6 +10,11 @@ export interface LstmAttrs extends MaskFlags {
   readonly reverse: boolean;
 }
 
+/** The same for the gradient, and whether the cells have a cotangent of their own. */
+export interface LstmBackwardAttrs extends LstmAttrs {
+  readonly cells: boolean;
+}
+
 /** Inputs of `lstmOp` by name. */
 export interface LstmForwardInputs<X> {
   readonly xg: X;
@@ -24,11 +29,11 @@ export interface LstmForwardInputs<X> {
 /** Inputs of `lstmBackwardOp` by name. */
 export interface LstmBackwardInputs<X> {
   readonly dy: X;
-  readonly dc: X;
   readonly before: X;
   readonly c: X;
   readonly gates: X;
   readonly weight: X;
+  readonly dc?: X;
   readonly projection?: X;
   readonly valid?: X;
   readonly resets?: X;
@@ -42,16 +47,17 @@ export function forwardInputs<X>(inputs: readonly X[], attrs: LstmAttrs): LstmFo
 }
 
 /** Names the inputs of `lstmBackwardOp`. */
-export function backwardInputs<X>(inputs: readonly X[], attrs: LstmAttrs): LstmBackwardInputs<X> {
-  const [dy, dc, before, c, gates, weight, ...rest] = inputs;
+export function backwardInputs<X>(inputs: readonly X[], attrs: LstmBackwardAttrs): LstmBackwardInputs<X> {
+  const [dy, before, c, gates, weight, ...rest] = inputs;
+  const dc = attrs.cells ? rest.shift() : undefined;
   const projection = attrs.projected ? rest.shift() : undefined;
   return {
     dy,
-    dc,
     before,
     c,
     gates,
     weight,
+    ...(dc ? { dc } : {}),
     ...(projection ? { projection } : {}),
     ...maskInputs(rest, attrs),
   };
@@ -201,14 +207,14 @@ function positionOf(
 }
 
 /**
- * inputs  dy [B, T, P], dc [B, T, H], before [B, T, H] (c that each position started from), c [B, T, H], gates [B, T, 4H],
- *         weightHh [4H, P], then as the attributes say weightHr [P, H], valid [B, T], resets [B, T]
+ * inputs  dy [B, T, P], before [B, T, H] (c that each position started from), c [B, T, H], gates [B, T, 4H],
+ *         weightHh [4H, P], then as the attributes say dc [B, T, H], weightHr [P, H], valid [B, T], resets [B, T]
  * outputs da [B, T, 4H] = gradient by xg, dh [B, T, P] = whole gradient by each output h, dh0 [B, P], dc0 [B, H]
  */
-export function lstmBackwardKernel(call: CpuCall<LstmAttrs>): void {
+export function lstmBackwardKernel(call: CpuCall<LstmBackwardAttrs>): void {
   const { inputs, outputs, attrs, scratch } = call;
   const L = layoutOf(call);
-  const { dy, dc, before, c, gates, weight, projection, valid, resets } = backwardInputs(inputs, attrs);
+  const { dy, before, c, gates, weight, dc, projection, valid, resets } = backwardInputs(inputs, attrs);
   const [da, dh, dh0, dc0] = outputs;
   const [B, T, P] = dy.shape;
   const H = c.shape[2];
@@ -232,7 +238,7 @@ export function lstmBackwardKernel(call: CpuCall<LstmAttrs>): void {
   if (projection) L.packPanels(projection.data, projection.offset, [P, H], [H, 1], inPanels);
 
   const dy_ = dy.data.subarray(dy.offset);
-  const dc_ = dc.data.subarray(dc.offset);
+  const dc_ = dc?.data.subarray(dc.offset);
   const before_ = before.data.subarray(before.offset);
   const c_ = c.data.subarray(c.offset);
   const g_ = gates.data.subarray(gates.offset);
@@ -258,10 +264,10 @@ export function lstmBackwardKernel(call: CpuCall<LstmAttrs>): void {
       let at = (b * T + t) * H;
       let aAt = 4 * at;
       let gAt = 4 * at;
+      for (let j = 0; dc_ && j < H; j++) dcell[b * H + j] += dc_[at + j];
       if (valid !== undefined && !valid.data[valid.offset + b * T + t]) {
         L.clearRow(rows, b, B, 4 * H);
         da_.fill(0, aAt, aAt + 4 * H);
-        for (let j = 0; j < H; j++) dcell[b * H + j] += dc_[at + j];
         continue;
       }
       for (let j = 0; j < H; j++) tc[j] = c_[at + j];
@@ -273,7 +279,7 @@ export function lstmBackwardKernel(call: CpuCall<LstmAttrs>): void {
         const f = g_[gAt + H];
         const g = g_[gAt + 2 * H];
         const o = g_[gAt + 3 * H];
-        const dct = dcell[k] + dc_[at] + dm_[mAt] * o * (1 - tc[j] * tc[j]);
+        const dct = dcell[k] + dm_[mAt] * o * (1 - tc[j] * tc[j]);
         const di = dct * g * i * (1 - i);
         const df = dct * before_[at] * f * (1 - f);
         const dg = dct * i * (1 - g * g);

@@ -32,13 +32,14 @@ import {
   matrixSize,
   oneFloatType,
   present,
-  previousStates,
 } from '../internal/sequence.js';
+import { previousStates } from '../internal/previous.js';
 import type { MaskOptions, MasksNow } from '../internal/sequence.js';
 import { joinedBias } from '../internal/weights.js';
 import { lstmBackwardOp } from './backward.js';
 import { forwardInputs, forwardScratch, lstmForwardKernel } from './cpu.js';
 import type { LstmAttrs } from './cpu.js';
+import { lstmKernels } from './kernels.js';
 import { scannedSequence } from './scanned.js';
 import type { LstmNorms } from './scanned.js';
 
@@ -202,6 +203,7 @@ export const lstmOp: Op<LstmAttrs> = /* @__PURE__ */ defineOp<LstmAttrs>({
   },
   cpu: lstmForwardKernel,
   scratch: ([, , h0, c0]) => forwardScratch(h0.shape[0], c0.shape[1], h0.shape[1]),
+  webgpu: lstmKernels,
   reference: lstmReference,
   vjp(call) {
     const { inputs, outputs, cotangents, attrs, needs } = call;
@@ -209,12 +211,14 @@ export const lstmOp: Op<LstmAttrs> = /* @__PURE__ */ defineOp<LstmAttrs>({
     const [y, c, gates] = outputs;
     const [dy, dc, dgates] = cotangents;
     if (dgates) return referenceVjp(lstmReference, call); // in a second differentiation only
-    const seeds = [dy ?? zerosLike(y), dc ?? zerosLike(c)];
     const [B, T, P] = y.shape;
     const H = c.shape[2];
     const before = previousStates(c, c0, attrs.reverse, resets);
-    const backward = present([...seeds, before, c, gates, weight, projection, valid, resets]);
-    const [da, dh, dh0, dc0] = apply(lstmBackwardOp, backward, attrs) as Tensor[];
+    const backward = present([
+      dy ?? zerosLike(y),
+      ...[before, c, gates, weight, dc ?? undefined, projection, valid, resets],
+    ]);
+    const [da, dh, dh0, dc0] = apply(lstmBackwardOp, backward, { ...attrs, cells: dc !== null }) as Tensor[];
     const shown = (): Tensor => mul(splitSizes(gates, [3 * H, H], 2)[1], tanh(c)); // o ∘ tanh c
     const outer = (rows: Tensor, R: number, columns: Tensor, C: number): Tensor =>
       matmul(transpose(reshape(rows, [B * T, R])), reshape(columns, [B * T, C]));
