@@ -7,16 +7,19 @@ import { freshDevice, same, sameGrad, testDevice } from '../../../packages/webgp
 
 // Kernels of layers on WebGPU against the CPU, shared out as on a program and as on a GPU.
 
-/** Rows and their length: single elements, whole fours and not, longer than a workgroup. */
+/** Rows and their length: one element, whole fours and not, longer than a workgroup. As a GPU each length is a shader. */
 const shapes = [
   [1, 1],
-  [3, 2],
   [5, 3],
   [2, 3, 4],
   [9, 63],
   [70, 64],
   [2, 127],
   [3, 1000],
+];
+const few = [
+  [5, 3],
+  [70, 64],
   [2, 4100],
 ];
 
@@ -35,14 +38,14 @@ const norms: [name: string, inputs: (x: number[]) => Input[], f: (...t: Tensor[]
 ];
 
 describe.each([
-  ['this adapter', testDevice],
-  ['this adapter as a GPU', () => freshDevice({ assumeGpu: true })],
-])('on %s', (_, open) => {
+  ['this adapter', testDevice, shapes],
+  ['this adapter as a GPU', () => freshDevice({ assumeGpu: true }), few],
+] as const)('on %s', (_, open, rows) => {
   let opened: ReturnType<typeof testDevice> | null = null;
   const device = (): ReturnType<typeof testDevice> => (opened ??= open());
 
   test.each(norms)('%s', async (_name, inputs, f) => {
-    for (const shape of shapes) {
+    for (const shape of rows) {
       const options = { device: await device(), tolerance: 1e-5 };
       await same(f, inputs(shape), options);
       // A row of one has no spread: what is left of its gradient is rounding, times 1/√eps.
@@ -57,12 +60,8 @@ describe.each([
     ['sigmoid', false],
   ] as const)('rmsNormGated by %s, norm before gate %s', async (gate, normBeforeGate) => {
     for (const [shape, groupSize] of [
-      [[3, 1], 1],
       [[5, 6], 3],
-      [[2, 3, 16], 4],
-      [[20, 64], 64],
-      [[3, 130], 65],
-      [[2, 2052], 1026],
+      [[20, 64], 16],
     ] as const) {
       const x = [...shape];
       const inputs = [{ shape: x }, { shape: x, seed: 5, low: -4, high: 4 }, ...vectors(x)];
@@ -70,10 +69,6 @@ describe.each([
       const options = { device: await device(), tolerance: 1e-5 };
       await same((a, z, weight, bias) => rmsNormGated(a, z, { weight, bias }, o), inputs, options);
       await sameGrad((a, z, weight, bias) => rmsNormGated(a, z, { weight, bias }, o), inputs, {
-        ...options,
-        tolerance: 5e-5,
-      });
-      await sameGrad((a, z) => rmsNormGated(a, z, {}, o), inputs.slice(0, 2), {
         ...options,
         tolerance: 5e-5,
       });
