@@ -10,8 +10,10 @@ import {
   sizeOf,
 } from '@seq/tensor';
 import type { Aval, Op, Tensor } from '@seq/tensor';
+import type { GpuKernels } from '@seq/tensor/engine';
 import { rmsNormGatedBackwardCpu, rmsNormGatedCpu } from './gated-norm-kernels.js';
 import type { GatedNormAttrs } from './gated-norm-kernels.js';
+import { normKernels } from './norm-webgpu.js';
 
 /** Parameters of `rmsNormGated`. */
 export type RmsNormGatedParams = {
@@ -34,6 +36,13 @@ export interface RmsNormGatedOptions {
 
 const where = 'rmsNormGated';
 const keep = { keepDims: true };
+
+/** Kernels for WebGPU of the norm or its gradient. */
+const kernels = (backward: boolean): GpuKernels<GatedNormAttrs> =>
+  normKernels(({ attrs: { eps, groupSize, normBeforeGate, silu, weight, bias } }) => {
+    const gate = { silu, before: !normBeforeGate };
+    return { kind: { name: where, centre: false, gate, weight, bias }, eps, size: groupSize };
+  }, backward);
 
 function infer([x, z, ...vectors]: readonly Aval[]): Aval {
   const { shape, dtype } = x;
@@ -87,6 +96,7 @@ const backwardOp: Op<GatedNormAttrs> = /* @__PURE__ */ defineOp<GatedNormAttrs>(
     return [{ shape, dtype }, { shape, dtype }, vector, vector];
   },
   cpu: rmsNormGatedBackwardCpu,
+  webgpu: /* @__PURE__ */ kernels(true),
   scratch: (inputs) => 16 * inputs[0].shape.at(-1)!,
   reference(inputs, attrs) {
     const { x, z, weight, bias, g, scale, unit } = named(inputs, attrs);
@@ -112,6 +122,7 @@ export const rmsNormGatedOp: Op<GatedNormAttrs> = /* @__PURE__ */ defineOp<Gated
   name: where,
   infer,
   cpu: rmsNormGatedCpu,
+  webgpu: /* @__PURE__ */ kernels(false),
   reference(inputs, attrs) {
     const { weight, bias, g, unit } = named(inputs, attrs);
     let y = weight ? unit.mul(weight) : unit;

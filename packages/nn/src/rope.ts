@@ -14,6 +14,7 @@ import {
 } from '@seq/tensor';
 import type { Aval, Device, DType, Op, Tensor } from '@seq/tensor';
 import { ropeCpu } from './rope-kernel.js';
+import { ropeKernels } from './rope-webgpu.js';
 
 /** Options of `rope`. */
 export interface RopeOptions {
@@ -65,6 +66,7 @@ export const ropeOp: Op<RopeAttrs> = /* @__PURE__ */ defineOp<RopeAttrs>({
     return { shape: x.shape, dtype: x.dtype };
   },
   cpu: ropeCpu,
+  webgpu: /* @__PURE__ */ ropeKernels(),
   reference([x, cos, sin], { interleaved }) {
     const half = cos.shape[2];
     const [a, b] = pairs(x, half, interleaved);

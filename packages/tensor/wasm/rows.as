@@ -152,11 +152,11 @@ function logOf(x: f64): f32 {
   return f32x4.extract_lane(log(f32x4.splat(<f32>x)), 0);
 }
 
-/** log Σ e^x of each row: max + log Σ e^(x − max), or the maximum where that is not finite. */
+/** log Σ e^x of each row: max + log Σ e^(x − max), or the maximum where that is not finite; NaN beside ∞ is NaN. */
 export function logSumExpRows(o: usize, x: usize, n: i32, rows: i32): void {
   for (let r = 0; r < rows; r++) {
     const m = rowTop(x, n);
-    f32.store(o, abs(m) === Infinity ? m : m + logOf(expSumOf(x, n, m)));
+    f32.store(o, abs(m) === Infinity ? rowMax(x, n) : m + logOf(expSumOf(x, n, m)));
     x += <usize>n * 4;
     o += 4;
   }

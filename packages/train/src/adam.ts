@@ -70,14 +70,18 @@ function adamLike(
     slotNames: amsgrad ? ['m', 'v', 'vMax'] : ['m', 'v'],
     lr,
     decayMask,
-    apply: (p, g, slots, hyper, decays) =>
-      apply(adamOp, [p, g, ...slots, hyper], {
+    apply(parameters, hyper) {
+      const inputs = parameters.flatMap(({ p, g, slots }) => [p, g, ...slots]);
+      const outputs = apply(adamOp(parameters.length, amsgrad), [...inputs, hyper], {
         beta1,
         beta2,
         eps,
-        weightDecay: decays ? weightDecay : 0,
+        weightDecay: parameters.map(({ decays }) => (decays ? weightDecay : 0)),
         decoupled,
         maximize,
-      }) as Tensor[],
+      }) as Tensor[];
+      const each = amsgrad ? 4 : 3;
+      return parameters.map((_, k) => outputs.slice(k * each, (k + 1) * each));
+    },
   });
 }

@@ -8,30 +8,36 @@ import {
   OptionError,
   scope,
   ShapeError,
+  sizeOf,
   treeEntries,
   treeFromEntries,
   treeLeaves,
 } from '@seq/tensor';
 import type { Op, Tensor, Tree } from '@seq/tensor';
+import { squaresKernels } from './norm-webgpu.js';
 
-/** Sum of squares in one loop, accumulated in f64 on the CPU. */
+/** Σ x² over all inputs, accumulated in f64 on the CPU. */
 const sumSquaresOp: Op<null> = /* @__PURE__ */ defineOp<null>({
   name: 'sumSquares',
-  infer([x]) {
-    if (x.dtype !== 'f32' && x.dtype !== 'f64')
-      throw new DTypeError(`sumSquares: gradients must be f32 or f64, got ${x.dtype}. Use cast() first.`);
-    return { shape: [], dtype: x.dtype };
+  infer(inputs) {
+    const { dtype } = inputs[0];
+    if (dtype !== 'f32' && dtype !== 'f64')
+      throw new DTypeError(`sumSquares: gradients must be f32 or f64, got ${dtype}. Use cast() first.`);
+    return { shape: [], dtype };
   },
   cpu({ inputs, outputs }) {
-    const { data, offset, shape } = inputs[0];
-    const end = offset + shape.reduce((n, d) => n * d, 1);
     let sum = 0;
-    for (let i = offset; i < end; i++) sum += data[i] * data[i];
+    for (const { data, offset, shape } of inputs) {
+      const end = offset + sizeOf(shape);
+      for (let i = offset; i < end; i++) sum += data[i] * data[i];
+    }
     outputs[0].data[outputs[0].offset] = sum;
   },
-  reference: ([x]) => x.square().sum(),
-  vjp: ({ inputs, cotangents }) => [inputs[0].mul(cotangents[0]!.mul(2))],
-  cost: ([x]) => ({ flops: 2 * x.shape.reduce((n, d) => n * d, 1) }),
+  webgpu: squaresKernels,
+  reference: (inputs) => inputs.map((x) => x.square().sum()).reduce((a, b) => a.add(b)),
+  vjp: ({ inputs, cotangents, needs }) =>
+    inputs.map((x, i) => (needs[i] ? x.mul(cotangents[0]!.mul(2)) : null)),
+  cost: (inputs) => ({ flops: 2 * inputs.reduce((n, x) => n + sizeOf(x.shape), 0) }),
 });
 
 /**
@@ -52,7 +58,10 @@ export function globalNorm(grads: Tree): Tensor {
       throw new ShapeError(
         'globalNorm: the tree must hold gradients, got no floating tensor. Pass what valueAndGrad returned.',
       );
-    const squares = floats.map((g) => cast(apply(sumSquaresOp, [g], null) as Tensor, first.dtype));
+    const squares = ([first.dtype, first.dtype === 'f32' ? 'f64' : 'f32'] as const)
+      .map((dtype) => floats.filter((g) => g.dtype === dtype))
+      .filter((group) => group.length > 0)
+      .map((group) => cast(apply(sumSquaresOp, group, null) as Tensor, first.dtype));
     return squares.reduce((a, b) => a.add(b)).sqrt();
   });
 }

@@ -1,15 +1,17 @@
 import { address, defineOp, DTypeError, kernelsOf, ShapeError, show, where } from '@seq/tensor';
-import type { Aval, CpuView, Op, Tensor } from '@seq/tensor';
+import type { Aval, CpuCall, CpuView, Op, Tensor } from '@seq/tensor';
+import { adamKernels } from './adam-webgpu.js';
 
 /**
- * One loop over a parameter: `hyper` [4] = learning rate, number of this update (1 first), factor on the
+ * Updates many parameters: `hyper` [4] = learning rate, number of this update (1 first), factor on the
  * gradient, and 1 or 0 for "update" or "leave everything as it is".
  */
 export interface AdamAttrs {
   readonly beta1: number;
   readonly beta2: number;
   readonly eps: number;
-  readonly weightDecay: number;
+  /** λ of each parameter. */
+  readonly weightDecay: readonly number[];
   /** Decay apart from the gradient (AdamW) or as part of it (Adam). */
   readonly decoupled: boolean;
   readonly maximize: boolean;
@@ -26,96 +28,134 @@ export interface SgdAttrs {
 
 type Floats = Float32Array | Float64Array;
 
-/** Adam and AdamW: [p, g, m, v, hyper] → [p, m, v]; a fifth tensor before hyper, the largest v so far, makes it AMSGrad. */
-export const adamOp: Op<AdamAttrs> = /* @__PURE__ */ defineOp<AdamAttrs>({
-  name: 'adam',
-  infer: (inputs) => sameAvals('adam', inputs),
-  inplace: [
-    [0, 0],
-    [1, 2],
-    [2, 3],
-    [3, 4],
-  ],
-  cpu(call) {
-    const { inputs, outputs } = call;
-    const { beta1, beta2, eps, weightDecay, decoupled, maximize } = call.attrs;
-    const amsgrad = inputs.length === 6;
-    const [lr, t, factor, on] = hyperOf(inputs.at(-1)!);
-    if (on === 0) return copyAll(inputs, outputs);
-    const size = inputs[0].shape.reduce((n, d) => n * d, 1);
-    const [p, po] = floats(inputs[0]);
-    const [g, go] = floats(inputs[1]);
-    const [m, mo] = floats(inputs[2]);
-    const [v, vo] = floats(inputs[3]);
-    const [top, to] = amsgrad ? floats(inputs[4]) : [v, vo];
-    const [pOut, pOutAt] = floats(outputs[0]);
-    const [mOut, mOutAt] = floats(outputs[1]);
-    const [vOut, vOutAt] = floats(outputs[2]);
-    const [topOut, topOutAt] = amsgrad ? floats(outputs[3]) : [vOut, vOutAt];
-    const stepSize = lr / (1 - beta1 ** t);
-    const rootCorrection = Math.sqrt(1 - beta2 ** t);
-    const sign = maximize ? -factor : factor;
-    const keep = decoupled ? 1 - lr * weightDecay : 1;
-    const l2 = decoupled ? 0 : weightDecay;
-    const kernels = p instanceof Float32Array && !amsgrad ? kernelsOf(call) : null;
-    if (kernels !== null) {
-      const [ap, ag, am, av] = inputs.map(address);
-      const [aP, aM, aV] = outputs.map(address);
-      kernels.adam(
-        aP,
-        aM,
-        aV,
-        ap,
-        ag,
-        am,
-        av,
-        size,
-        beta1,
-        beta2,
-        stepSize,
-        rootCorrection,
-        eps,
-        keep,
-        l2,
-        sign,
-      );
-      return;
-    }
-    for (let i = 0; i < size; i++) {
-      const x = p[po + i];
-      const d = sign * g[go + i] + l2 * x;
-      const m1 = beta1 * m[mo + i] + (1 - beta1) * d;
-      const v1 = beta2 * v[vo + i] + (1 - beta2) * d * d;
-      const size2 = amsgrad ? Math.max(top[to + i], v1) : v1;
-      mOut[mOutAt + i] = m1;
-      vOut[vOutAt + i] = v1;
-      if (amsgrad) topOut[topOutAt + i] = size2;
-      pOut[pOutAt + i] = keep * x - (stepSize * m1) / (Math.sqrt(size2) / rootCorrection + eps);
-    }
-  },
-  reference(inputs, { beta1, beta2, eps, weightDecay, decoupled, maximize }) {
-    const [p, g, m, v] = inputs as [Tensor, Tensor, Tensor, Tensor];
-    const top = inputs.length === 6 ? inputs[4] : undefined;
-    const { lr, t, factor, on } = hyperTensors(inputs.at(-1)!);
-    const correction = (beta: number): Tensor => t.mul(Math.log(beta)).expm1().neg();
-    let d = g.mul(maximize ? factor.neg() : factor);
-    if (!decoupled && weightDecay !== 0) d = d.add(p.mul(weightDecay));
-    const m1 = m.mul(beta1).add(d.mul(1 - beta1));
-    const v1 = v.mul(beta2).add(d.square().mul(1 - beta2));
-    const top1 = top?.maximum(v1);
-    const denominator = (top1 ?? v1).sqrt().div(correction(beta2).sqrt()).add(eps);
-    const decayed = decoupled && weightDecay !== 0 ? p.mul(lr.mul(-weightDecay).add(1)) : p;
-    const p1 = decayed.sub(lr.div(correction(beta1)).mul(m1).div(denominator));
-    const results: [Tensor, Tensor][] = [
-      [p1, p],
-      [m1, m],
-      [v1, v],
-    ];
-    if (top1) results.push([top1, top!]);
-    return results.map(([next, before]) => where(on, next, before));
-  },
-  cost: (_, outputs) => ({ flops: 16 * sizeOf(outputs[0]) }),
-});
+/** How the operands of one parameter follow each other: p, g, m, v, and with AMSGrad the largest v so far. */
+const operandsOf = (amsgrad: boolean): number => (amsgrad ? 5 : 4);
+
+const adamOps = new Map<string, Op<AdamAttrs>>();
+
+/**
+ * Adam and AdamW of so many parameters: [p, g, m, v] of each, then hyper → [p, m, v] of each; with AMSGrad a fifth
+ * tensor, the largest v so far, comes behind v. One op, so that a device may update many tensors at once.
+ */
+export function adamOp(count: number, amsgrad: boolean): Op<AdamAttrs> {
+  const key = `${count} ${amsgrad}`;
+  let op = adamOps.get(key);
+  if (op === undefined) adamOps.set(key, (op = makeAdamOp(count, amsgrad)));
+  return op;
+}
+
+function makeAdamOp(count: number, amsgrad: boolean): Op<AdamAttrs> {
+  const [takes, gives] = [operandsOf(amsgrad), operandsOf(amsgrad) - 1];
+  const each = Array.from({ length: count }, (_, k) => k);
+  /** Operands of parameter k with hyper behind them. */
+  const own = <T>(all: readonly T[], k: number): T[] => [
+    ...all.slice(k * takes, (k + 1) * takes),
+    all[all.length - 1],
+  ];
+  const inplace = each.flatMap((k) =>
+    Array.from({ length: gives }, (_, i) => [k * gives + i, k * takes + (i === 0 ? 0 : i + 1)] as const),
+  );
+  return defineOp<AdamAttrs>({
+    name: 'adam',
+    infer: (inputs) => each.flatMap((k) => sameAvals('adam', own(inputs, k))),
+    inplace,
+    cpu(call) {
+      const { inputs, outputs, attrs } = call;
+      for (const k of each) {
+        const views = { inputs: own(inputs, k), outputs: outputs.slice(k * gives, (k + 1) * gives) };
+        adamCpu({ ...call, ...views }, attrs.weightDecay[k]);
+      }
+    },
+    webgpu: adamKernels(count, amsgrad, inplace),
+    reference: (inputs, attrs) =>
+      each.flatMap((k) => adamReference(own(inputs, k), attrs, attrs.weightDecay[k])),
+    cost: (_, outputs) => ({ flops: 16 * each.reduce((n, k) => n + sizeOf(outputs[k * gives]), 0) }),
+  });
+}
+
+function adamCpu(call: CpuCall<AdamAttrs>, weightDecay: number): void {
+  const { inputs, outputs } = call;
+  const { beta1, beta2, eps, decoupled, maximize } = call.attrs;
+  const amsgrad = inputs.length === 6;
+  const [lr, t, factor, on] = hyperOf(inputs.at(-1)!);
+  if (on === 0) return copyAll(inputs, outputs);
+  const size = inputs[0].shape.reduce((n, d) => n * d, 1);
+  const [p, po] = floats(inputs[0]);
+  const [g, go] = floats(inputs[1]);
+  const [m, mo] = floats(inputs[2]);
+  const [v, vo] = floats(inputs[3]);
+  const [top, to] = amsgrad ? floats(inputs[4]) : [v, vo];
+  const [pOut, pOutAt] = floats(outputs[0]);
+  const [mOut, mOutAt] = floats(outputs[1]);
+  const [vOut, vOutAt] = floats(outputs[2]);
+  const [topOut, topOutAt] = amsgrad ? floats(outputs[3]) : [vOut, vOutAt];
+  const stepSize = lr / (1 - beta1 ** t);
+  const rootCorrection = Math.sqrt(1 - beta2 ** t);
+  const sign = maximize ? -factor : factor;
+  const keep = decoupled ? 1 - lr * weightDecay : 1;
+  const l2 = decoupled ? 0 : weightDecay;
+  const kernels = p instanceof Float32Array && !amsgrad ? kernelsOf(call) : null;
+  if (kernels !== null) {
+    const [ap, ag, am, av] = inputs.map(address);
+    const [aP, aM, aV] = outputs.map(address);
+    kernels.adam(
+      aP,
+      aM,
+      aV,
+      ap,
+      ag,
+      am,
+      av,
+      size,
+      beta1,
+      beta2,
+      stepSize,
+      rootCorrection,
+      eps,
+      keep,
+      l2,
+      sign,
+    );
+    return;
+  }
+  for (let i = 0; i < size; i++) {
+    const x = p[po + i];
+    const d = sign * g[go + i] + l2 * x;
+    const m1 = beta1 * m[mo + i] + (1 - beta1) * d;
+    const v1 = beta2 * v[vo + i] + (1 - beta2) * d * d;
+    const size2 = amsgrad ? Math.max(top[to + i], v1) : v1;
+    mOut[mOutAt + i] = m1;
+    vOut[vOutAt + i] = v1;
+    if (amsgrad) topOut[topOutAt + i] = size2;
+    pOut[pOutAt + i] = keep * x - (stepSize * m1) / (Math.sqrt(size2) / rootCorrection + eps);
+  }
+}
+
+function adamReference(
+  inputs: readonly Tensor[],
+  { beta1, beta2, eps, decoupled, maximize }: AdamAttrs,
+  weightDecay: number,
+): Tensor[] {
+  const [p, g, m, v] = inputs as [Tensor, Tensor, Tensor, Tensor];
+  const top = inputs.length === 6 ? inputs[4] : undefined;
+  const { lr, t, factor, on } = hyperTensors(inputs.at(-1)!);
+  const correction = (beta: number): Tensor => t.mul(Math.log(beta)).expm1().neg();
+  let d = g.mul(maximize ? factor.neg() : factor);
+  if (!decoupled && weightDecay !== 0) d = d.add(p.mul(weightDecay));
+  const m1 = m.mul(beta1).add(d.mul(1 - beta1));
+  const v1 = v.mul(beta2).add(d.square().mul(1 - beta2));
+  const top1 = top?.maximum(v1);
+  const denominator = (top1 ?? v1).sqrt().div(correction(beta2).sqrt()).add(eps);
+  const decayed = decoupled && weightDecay !== 0 ? p.mul(lr.mul(-weightDecay).add(1)) : p;
+  const p1 = decayed.sub(lr.div(correction(beta1)).mul(m1).div(denominator));
+  const results: [Tensor, Tensor][] = [
+    [p1, p],
+    [m1, m],
+    [v1, v],
+  ];
+  if (top1) results.push([top1, top!]);
+  return results.map(([next, before]) => where(on, next, before));
+}
 
 /** SGD: [p, g, hyper] → [p], or with momentum [p, g, buffer, hyper] → [p, buffer]. */
 export const sgdOp: Op<SgdAttrs> = /* @__PURE__ */ defineOp<SgdAttrs>({

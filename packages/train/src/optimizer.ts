@@ -57,16 +57,25 @@ export interface Optimizer {
 /** True or false for every parameter, in a tree of the parameters' structure; see `decayMask` of `@seq/nn`. */
 export type DecayMask = (params: Tree) => unknown;
 
-/** How one rule updates one parameter: `slots` are its tensors in the state, in the order of `slotNames`. */
+/** A parameter to be updated: `slots` are its tensors in the state, in the order of the rule's `slotNames`. */
+interface Parameter {
+  readonly p: Tensor;
+  readonly g: Tensor;
+  readonly slots: readonly Tensor[];
+  readonly decays: boolean;
+}
+
+/** How one rule updates parameters of one dtype. */
 interface Rule {
   readonly name: string;
   readonly slotNames: readonly string[];
   readonly lr: number | Schedule;
   readonly decayMask: DecayMask | undefined;
-  apply(p: Tensor, g: Tensor, slots: readonly Tensor[], hyper: Tensor, decays: boolean): readonly Tensor[];
+  /** Answers for each parameter with itself and its slots. */
+  apply(parameters: readonly Parameter[], hyper: Tensor): readonly (readonly Tensor[])[];
 }
 
-/** Carries a rule for one parameter over to trees, with the schedule and the count of updates. */
+/** Carries a rule over to trees, with the schedule and the count of updates. */
 export function optimizer({ name, slotNames, lr, decayMask, apply }: Rule): Optimizer {
   const schedule = typeof lr === 'number' ? constant(lr) : lr;
   return {
@@ -92,36 +101,39 @@ export function optimizer({ name, slotNames, lr, decayMask, apply }: Rule): Opti
         const decays = flags(name, params, decayMask);
         const next = new Map<string, Tensor>();
         const nextSlots = slotNames.map(() => new Map<string, Tensor>());
-        const hypers = new Map<DType, Tensor>();
-        const hyperFor = (p: Tensor): Tensor => {
-          let hyper = hypers.get(p.dtype);
-          if (hyper === undefined) {
-            const { dtype, device } = p;
-            const scalar = (x: Tensor | number | undefined, otherwise: Tensor | number): Tensor => {
-              const value = x ?? otherwise;
-              return typeof value === 'number' ? full([], value, { dtype, device }) : cast(value, dtype);
-            };
-            hyper = stack([
-              scalar(given, schedule.on(state.step, dtype)),
-              scalar(state.step.add(1), 1),
-              scalar(gradScale, 1),
-              scalar(enabled, 1),
-            ]);
-            hypers.set(dtype, hyper);
-          }
-          return hyper;
-        };
-
+        const groups = new Map<DType, [path: string, parameter: Parameter][]>();
         entries.forEach(([path, p], i) => {
           if (!isFloat(p.dtype)) {
             next.set(path, p.alias());
             return;
           }
+          const g = found(name, gradients, path, 'grads');
           const own = slots.map((slot, k) => found(name, slot, path, `state.${slotNames[k]}`));
-          const [p1, ...s1] = apply(p, found(name, gradients, path, 'grads'), own, hyperFor(p), decays[i]);
-          next.set(path, p1);
-          s1.forEach((s, k) => nextSlots[k].set(path, s));
+          if (!groups.has(p.dtype)) groups.set(p.dtype, []);
+          groups.get(p.dtype)!.push([path, { p, g, slots: own, decays: decays[i] }]);
         });
+        for (const [dtype, group] of groups) {
+          const { device } = group[0][1].p;
+          const scalar = (x: Tensor | number | undefined, otherwise: Tensor | number): Tensor => {
+            const value = x ?? otherwise;
+            return typeof value === 'number' ? full([], value, { dtype, device }) : cast(value, dtype);
+          };
+          const hyper = stack([
+            scalar(given, schedule.on(state.step, dtype)),
+            scalar(state.step.add(1), 1),
+            scalar(gradScale, 1),
+            scalar(enabled, 1),
+          ]);
+          const updated = apply(
+            group.map(([, parameter]) => parameter),
+            hyper,
+          );
+          group.forEach(([path], i) => {
+            const [p1, ...s1] = updated[i];
+            next.set(path, p1);
+            s1.forEach((s, k) => nextSlots[k].set(path, s));
+          });
+        }
         const step = state.step.add(1);
         const after: OptimizerState & Record<string, Tree> = {
           step: enabled ? where(enabled, step, state.step) : step,

@@ -55,9 +55,10 @@ export function sgd({
     slotNames: momentum > 0 ? ['b'] : [],
     lr,
     decayMask,
-    apply: (p, g, slots, hyper, decays) => {
-      const attrs = { momentum, dampening, nesterov, weightDecay: decays ? weightDecay : 0, maximize };
-      return apply(sgdOp, [p, g, ...slots, hyper], attrs) as Tensor[];
-    },
+    apply: (parameters, hyper) =>
+      parameters.map(({ p, g, slots, decays }) => {
+        const attrs = { momentum, dampening, nesterov, weightDecay: decays ? weightDecay : 0, maximize };
+        return apply(sgdOp, [p, g, ...slots, hyper], attrs) as Tensor[];
+      }),
   });
 }

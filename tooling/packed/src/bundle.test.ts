@@ -84,7 +84,9 @@ describe('judging a bundle', () => {
     expect(judgeBundle(gpu, wanted).join()).toMatch(
       /GPU: @seq\/webgpu-kernels\/src\/queue\.ts, requestAdapter/,
     );
-    expect(judgeBundle({ ...good, code: '@compute fn main' }, wanted).join()).toMatch(/GPU: @compute/);
+    expect(judgeBundle({ ...good, code: 'a.createComputePipeline' }, wanted).join()).toMatch(
+      /GPU: createComputePipeline/,
+    );
     expect(judgeBundle(gpu, { ...wanted, gpu: true })).toEqual([]);
   });
 

@@ -85,8 +85,12 @@ export async function adapterEnvironment() {
     case 'lavapipe':
       return { VK_ICD_FILENAMES: process.env['SEQ_LAVAPIPE_ICD'] ?? '/usr/share/vulkan/icd.d/lvp_icd.json' };
     case 'system':
-    case 'none':
       return {};
+    case 'none': {
+      // A list of drivers that names none hides those of the system; newer loaders read the second variable.
+      const nowhere = join(cache, 'no-driver.json');
+      return { VK_ICD_FILENAMES: nowhere, VK_DRIVER_FILES: nowhere };
+    }
   }
 }
 

@@ -393,6 +393,8 @@ describe('along axes', () => {
       [0, Infinity, 1],
       [NaN, 0, 1],
       [-Infinity, NaN, -Infinity],
+      [Infinity, NaN, 0],
+      [NaN, 1, Infinity],
       [3e38, -3e38, 0],
     ];
     for (const f of [

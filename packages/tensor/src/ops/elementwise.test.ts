@@ -178,6 +178,17 @@ describe('element types', () => {
     );
   });
 
+  test('squares of integers wrap around, bit for bit', async () => {
+    const ints = [65_537, -123_456_789, 2_147_483_647, -2_147_483_648, 3];
+    const want = ints.map((v) => Math.imul(v, v));
+    expect(await list(s.tensor(ints, { dtype: 'i32' }).square())).toEqual(want);
+    const words = s.tensor(
+      ints.map((v) => v >>> 0),
+      { dtype: 'u32' },
+    );
+    expect(await list(words.square())).toEqual(want.map((v) => v >>> 0));
+  });
+
   test('cast truncates towards zero and tests for bool', async () => {
     expect(await list(s.tensor([-1.7, 0, 2.9]).cast('i32'))).toEqual([-1, 0, 2]);
     expect(await list(s.tensor([-1.7, 0, 2.9]).cast('bool'))).toEqual([1, 0, 1]);

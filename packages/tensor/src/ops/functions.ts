@@ -5,6 +5,8 @@ import type { Op } from '../engine/op.js';
 import type { Tensor } from '../tensor.js';
 import { none, unary } from './map.js';
 
+const product = (a: number, b: number): number => a * b;
+
 /** The op of `neg`. */
 export const negOp: Op<null> = /* @__PURE__ */ unary(
   'neg',
@@ -68,7 +70,9 @@ export const roundOp: Op<null> = /* @__PURE__ */ unary(
 export const squareOp: Op<null> = /* @__PURE__ */ unary(
   'square',
   (x, xi, xs, o, oi, n) => {
-    for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = x[xi] * x[xi];
+    // Products of integers wrap around: their low 32 bits, which a double may have lost.
+    const times = x instanceof Int32Array || x instanceof Uint32Array ? Math.imul : product;
+    for (const e = oi + n; oi < e; oi++, xi += xs) o[oi] = times(x[xi], x[xi]);
   },
   (g, x) => g.mul(x).mul(2),
   'number',

@@ -146,4 +146,13 @@ describe('indexing', () => {
       "gather: indices must be i32, got f32. Use cast('i32').",
     );
   });
+
+  test('sums are of numbers: bits of f16 are refused', () => {
+    const half = s.tensor([1, 2], { dtype: 'f16' });
+    expect(() => s.scatterAdd(half, i32([0]), s.tensor([1], { dtype: 'f16' }))).toThrow(
+      "scatterAdd: the element type must be a number type, got f16. Use cast('f32') first.",
+    );
+    const along = s.gather(half, i32([1, 1])); // what is only moved may be f16
+    expect(along.dtype).toBe('f16');
+  });
 });

@@ -22,6 +22,14 @@ function outOfRange(name: string, value: number, size: number, at: number): neve
 const free = (): { flops: number } => ({ flops: 0 });
 const product = (shape: readonly number[], from: number, to: number): number => sizeOf(shape.slice(from, to));
 
+/** Sums are of numbers: f16 is a storage type. */
+function checkSum(name: string, { dtype }: Aval): void {
+  if (dtype === 'f16' || dtype === 'bool')
+    throw new DTypeError(
+      `${name}: the element type must be a number type, got ${dtype}. Use cast('f32') first.`,
+    );
+}
+
 interface AxisAttrs {
   readonly axis: number;
 }
@@ -69,6 +77,7 @@ export const scatterAddOp: Op<AxisAttrs> = /* @__PURE__ */ defineOp<AxisAttrs>({
   inplace: [0],
   infer([x, idx, u], { axis }) {
     checkIndices('scatterAdd', idx);
+    checkSum('scatterAdd', x);
     if (x.dtype !== u.dtype) {
       throw new DTypeError(
         `scatterAdd: element types must agree, got ${x.dtype} and ${u.dtype}. Use cast() on one of them.`,
@@ -144,6 +153,7 @@ export const addAlongOp: Op<AxisAttrs> = /* @__PURE__ */ defineOp<AxisAttrs>({
   inplace: [0],
   infer: ([x, idx]) => {
     checkIndices('addAlong', idx);
+    checkSum('addAlong', x);
     return { shape: x.shape, dtype: x.dtype };
   },
   cpu({ inputs, outputs, attrs: { axis } }) {

@@ -182,6 +182,15 @@ describe('matmul', () => {
     expect(plan.matmulFlops).toBe(3 * 2 * 28 * 8 * 3);
   });
 
+  test('all of nothing is true, any of nothing is not', async () => {
+    const none = s.tensor([], { dtype: 'bool', shape: [2, 0] });
+    expect(await list(s.all(none, 1))).toEqual([1, 1]);
+    expect(await list(s.any(none, 1))).toEqual([0, 0]);
+    const some = s.tensor([1, 1, 1, 0], { dtype: 'bool', shape: [2, 2] });
+    expect(await list(s.all(some, 1))).toEqual([1, 0]);
+    expect(s.all(some, 0, { keepDims: true }).shape).toEqual([1, 2]);
+  });
+
   test('messages', () => {
     expect(() => s.zeros([2, 3]).matmul(s.zeros([4, 5]))).toThrow(
       'matmul: inner sizes must agree, got [2, 3] and [4, 5] (3 ≠ 4). Did you mean b.transpose()?',

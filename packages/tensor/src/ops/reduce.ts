@@ -253,10 +253,10 @@ export function any(x: Tensor, axes?: Axes, { keepDims = false }: ReduceOptions 
   if (x.dtype !== 'bool') throw new DTypeError(`any: x must be bool, got ${x.dtype}. Compare it first.`);
   return reduce(maxOp, x, axes, keepDims);
 }
-/** True where all elements are (bool). */
+/** True where all elements are (bool), so also where there are none. */
 export function all(x: Tensor, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Tensor {
   if (x.dtype !== 'bool') throw new DTypeError(`all: x must be bool, got ${x.dtype}. Compare it first.`);
-  return reduce(minOp, x, axes, keepDims);
+  return temporaries(() => reduce(maxOp, x.not(), axes, keepDims).not());
 }
 /** Index of the largest element of an axis → i32; the first of equals. */
 export function argMax(x: Tensor, axis: number = -1): Tensor {

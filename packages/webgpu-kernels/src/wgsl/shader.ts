@@ -62,6 +62,38 @@ const stored: { readonly [T in Element]: string } = {
   f16x4: 'vec4<f16>',
 };
 
+/** Words of WGSL, in use or kept for later, that a name of an operand or a parameter could be. */
+const reserved = new Set(
+  (
+    'alias break case const const_assert continue continuing default diagnostic discard else enable false fn for if let ' +
+    'loop override requires return struct switch true var while NULL Self abstract active alignas alignof as asm ' +
+    'asm_fragment async attribute auto await become cast catch class co_await co_return co_yield coherent column_major ' +
+    'common compile compile_fragment concept const_cast consteval constexpr constinit crate debugger decltype delete ' +
+    'demote demote_to_helper do dynamic_cast enum explicit export extends extern external fallthrough filter final ' +
+    'finally friend from fxgroup get goto groupshared highp impl implements import inline instanceof interface layout ' +
+    'lowp macro macro_rules match mediump meta mod module move mut mutable namespace new nil noexcept noinline ' +
+    'nointerpolation non_coherent noncoherent noperspective null nullptr of operator package packoffset partition pass ' +
+    'patch pixelfragment precise precision premerge priv protected pub public readonly ref regardless register ' +
+    'reinterpret_cast require resource restrict self set shared sizeof smooth snorm static static_assert static_cast std ' +
+    'subroutine super target template this thread_local throw trait try type typedef typeid typename typeof union unless ' +
+    'unorm unsafe unsized use using varying virtual volatile wgsl where with writeonly yield'
+  ).split(' '),
+);
+
+/** Refuses names that no shader may have: the driver's own message would name neither the kernel nor the remedy. */
+function checkNames(shaderName: string, names: readonly string[]): void {
+  for (const name of names) {
+    if (reserved.has(name) || !/^[A-Za-z][A-Za-z0-9_]*$/.test(name) || name.includes('__'))
+      throw new TypeError(
+        `shader ${shaderName}: names of operands and parameters must be free names of WGSL, got '${name}'. Choose another word.`,
+      );
+    if (names.indexOf(name) !== names.lastIndexOf(name))
+      throw new TypeError(
+        `shader ${shaderName}: names of operands and of parameters must differ among themselves, got '${name}' twice.`,
+      );
+  }
+}
+
 /** The type an element has in the text: f16 is computed with as f32. */
 function valueType(t: Element): string {
   return t === 'bool' ? 'bool' : t === 'f16' ? 'f32' : t === 'f16x4' ? 'vec4<f32>' : stored[t];
@@ -95,6 +127,8 @@ const builtins: readonly (readonly [name: string, type: string, builtin: string]
  * Spells a shader out: uniform block, bindings, an accessor per operand, `main`.
  *
  * An input that shares the memory of an output has no binding of its own: its accessor reads the output's.
+ *
+ * @throws TypeError  a name that is a word of WGSL, or one given twice
  */
 export function shader(spec: ShaderSpec): GpuShader {
   const {
@@ -108,6 +142,11 @@ export function shader(spec: ShaderSpec): GpuShader {
     enable = [],
     alias = [],
   } = spec;
+  checkNames(
+    name,
+    operands.map((o) => o.name),
+  );
+  checkNames(name, Object.keys(params));
   const inputs = alias.length;
   const size = typeof workgroup === 'number' ? ([workgroup, 1, 1] as const) : workgroup;
   const invocations = size[0] * size[1] * size[2];
