@@ -1,11 +1,11 @@
 import { MemoryError } from '../engine/errors.js';
-import { HEAP_BASE, instantiate } from '../wasm/load.js';
-import type { Build, Instance } from '../wasm/load.js';
+import { BASE, compile, GUEST_AT, GUEST_BYTES, HEAP_BASE, MAX_PAGES } from '../wasm/load.js';
+import type { Builds } from '../wasm/load.js';
 import type { Kernels } from '../wasm/kernels.js';
+import { plain, relaxed } from '../wasm/modules.js';
 
 const PAGE = 65536;
-/** What 32-bit addresses reach. */
-const MAX_BYTES = 2 ** 32;
+const MAX_BYTES = MAX_PAGES * PAGE;
 const FIRST_PAGES = 256;
 /** The heap doubles until it grows by this much at once. */
 const MAX_STEP = 256 * 2 ** 20;
@@ -24,28 +24,89 @@ export function heapOf(buffer: ArrayBufferLike): Heap | null {
   return heaps.get(buffer) ?? null;
 }
 
+/** The kernels of this package. */
+const core: Builds = { plain, relaxed };
+
 /**
- * One growing WebAssembly memory, in blocks.
+ * Kernels of another package, on the heap of a device; K is what they export. A value like any other: nothing is
+ * compiled before a device runs them.
+ */
+export interface KernelModule<K> {
+  readonly builds: Builds;
+  /** Never there; it ties the exports to the type. */
+  readonly exports?: K;
+}
+
+/**
+ * Declares the WebAssembly kernels of a package; see docs/cpu.md.
+ *
+ * @param builds  `{ plain, relaxed }` of the package's `src/wasm/modules.ts`
+ */
+export function defineKernels<K>(builds: Builds): KernelModule<K> {
+  return { builds };
+}
+
+interface Guest {
+  readonly kernels: unknown;
+  /** What stands in the place of guests while its kernels run. */
+  readonly constants: Uint8Array;
+}
+
+/**
+ * One growing WebAssembly memory, in blocks, and the kernels that work on it.
  *
  * Growing replaces `buffer`; views of the old one are dead, so whoever keeps a view compares the buffer it was made
  * from with the present one before using it. Kernels never allocate: within one no view dies.
  */
 export class Heap {
-  readonly build: Build;
+  readonly build: 'relaxed' | 'plain';
   readonly kernels: Kernels;
   readonly memory: WebAssembly.Memory;
   /** The memory at this moment. */
   buffer: ArrayBuffer;
   /** Free blocks in the order of their addresses, none adjacent to the next. */
   readonly #free: Range[];
+  readonly #guests = new Map<Builds, Guest | null>();
+  /** Whose constants stand in the place of guests. */
+  #present: Guest | null = null;
 
-  constructor({ build, kernels, memory }: Instance) {
+  /** @throws what the engine throws when it grants no memory */
+  constructor(build: 'relaxed' | 'plain', module: WebAssembly.Module) {
     this.build = build;
-    this.kernels = kernels;
-    this.memory = memory;
-    this.buffer = memory.buffer;
+    this.memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MAX_PAGES });
+    this.kernels = this.#instance(module) as unknown as Kernels;
+    this.buffer = this.memory.buffer;
     heaps.set(this.buffer, this);
     this.#free = [{ at: HEAP_BASE, bytes: this.buffer.byteLength - HEAP_BASE }];
+  }
+
+  #instance(module: WebAssembly.Module, tensor: WebAssembly.ModuleImports = {}): WebAssembly.Exports {
+    return new WebAssembly.Instance(module, { env: { memory: this.memory, base: BASE }, tensor }).exports;
+  }
+
+  /** The kernels of a room, ready to run until those of another are asked for; null where it has none for the build. */
+  guest<K>({ builds }: KernelModule<K>): K | null {
+    let guest = this.#guests.get(builds);
+    if (guest === undefined) this.#guests.set(builds, (guest = this.#admit(builds)));
+    if (guest === null) return null;
+    if (guest !== this.#present) {
+      this.#place().set(guest.constants);
+      this.#present = guest;
+    }
+    return guest.kernels as K;
+  }
+
+  #admit(builds: Builds): Guest | null {
+    const found = compile(builds, this.build, false);
+    if (found === null || found.build !== this.build) return null;
+    this.#present = null;
+    const place = this.#place().fill(0);
+    const kernels = this.#instance(found.module, this.kernels as unknown as WebAssembly.ModuleImports);
+    return { kernels, constants: place.slice() };
+  }
+
+  #place(): Uint8Array {
+    return new Uint8Array(this.buffer, GUEST_AT, GUEST_BYTES);
   }
 
   /** The address of a free block, or −1 when none is large enough; the smallest that fits is cut. */
@@ -140,6 +201,11 @@ const roundUp = (bytes: number): number => Math.ceil(bytes / ALIGN) * ALIGN;
 /** A heap with kernels, or null where loops over typed arrays must do. */
 export function createHeap(wasm: boolean | 'plain'): Heap | null {
   if (wasm === false) return null;
-  const instance = instantiate(wasm === 'plain' ? 'plain' : 'relaxed', FIRST_PAGES);
-  return instance === null ? null : new Heap(instance);
+  const found = compile(core, wasm === 'plain' ? 'plain' : 'relaxed', false);
+  if (found === null) return null;
+  try {
+    return new Heap(found.build, found.module);
+  } catch {
+    return null;
+  }
 }
