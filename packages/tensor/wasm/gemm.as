@@ -440,6 +440,21 @@ export function gemm(
   }
 }
 
+/** `count` products C = A B; the matrices of the next one lie a step on. All distances in elements. */
+export function gemmBatch(
+  count: i32, m: i32, n: i32, k: i32,
+  a: usize, aStep: i32, aRow: i32, aCol: i32,
+  b: usize, bStep: i32, bRow: i32, bCol: i32,
+  c: usize, cStep: i32, cRow: i32,
+): void {
+  for (let i = 0; i < count; i++) {
+    gemm(m, n, k, a, aRow, aCol, b, bRow, bCol, c, cRow, false);
+    a += <usize>(aStep * 4);
+    b += <usize>(bStep * 4);
+    c += <usize>(cStep * 4);
+  }
+}
+
 /** B [k, n] in strips of 8 columns, [n/8][k][8], missing columns 0: for a matrix that many products share. */
 export function packColumns(dst: usize, n: i32, k: i32, b: usize, bRow: i32, bCol: i32): void {
   const br = <usize>(bRow * 4), bc = <usize>(bCol * 4);

@@ -1,6 +1,9 @@
 import { MemoryError } from '../engine/errors.js';
-import { BASE, compile, GUEST_AT, GUEST_BYTES, HEAP_BASE, MAX_PAGES } from '../wasm/load.js';
-import type { Builds } from '../wasm/load.js';
+import { cutKernels, SHARED_FROM } from '../threads/cut.js';
+import { Team } from '../threads/team.js';
+import type { Task } from '../threads/team.js';
+import { BASE, compile, GUEST_AT, GUEST_BYTES, HEAP_BASE, MAX_PAGES, WORKPLACE } from '../wasm/load.js';
+import type { Builds, Compiled } from '../wasm/load.js';
 import type { Kernels } from '../wasm/kernels.js';
 import { plain, relaxed } from '../wasm/modules.js';
 
@@ -23,6 +26,8 @@ const heaps: WeakMap<ArrayBufferLike, Heap> = /* @__PURE__ */ new WeakMap();
 export function heapOf(buffer: ArrayBufferLike): Heap | null {
   return heaps.get(buffer) ?? null;
 }
+
+type Exports = Record<string, (...args: readonly number[]) => void>;
 
 /** The kernels of this package. */
 const core: Builds = { plain, relaxed };
@@ -47,7 +52,9 @@ export function defineKernels<K>(builds: Builds): KernelModule<K> {
 }
 
 interface Guest {
-  readonly kernels: unknown;
+  readonly kernels: Exports;
+  /** Its number among the modules of the team; −1 where it runs on this thread alone. */
+  readonly module: number;
   /** What stands in the place of guests while its kernels run. */
   readonly constants: Uint8Array;
 }
@@ -60,6 +67,7 @@ interface Guest {
  */
 export class Heap {
   readonly build: 'relaxed' | 'plain';
+  /** Long ones run on all threads. */
   readonly kernels: Kernels;
   readonly memory: WebAssembly.Memory;
   /** The memory at this moment. */
@@ -69,15 +77,36 @@ export class Heap {
   readonly #guests = new Map<Builds, Guest | null>();
   /** Whose constants stand in the place of guests. */
   #present: Guest | null = null;
+  /** The workers on this memory; null where one thread does all. */
+  readonly team: Team | null;
+  readonly #core: Exports;
 
-  /** @throws what the engine throws when it grants no memory */
-  constructor(build: 'relaxed' | 'plain', module: WebAssembly.Module) {
+  /**
+   * @param threads  with more than 1 the memory is shared, and `bytes` the module for it
+   * @throws what the engine throws when it grants no memory
+   */
+  constructor({ build, module, bytes }: Compiled, threads: number) {
     this.build = build;
-    this.memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MAX_PAGES });
-    this.kernels = this.#instance(module) as unknown as Kernels;
+    const shared = threads > 1;
+    this.memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MAX_PAGES, shared });
+    this.#core = this.#instance(module) as Exports;
+    const kernels = this.#core as unknown as Kernels;
+    // The workplaces of the workers lie behind that of the first thread.
+    const base = HEAP_BASE + (threads - 1) * WORKPLACE;
+    if (shared) {
+      const bases = Array.from({ length: threads - 1 }, (_, i) => HEAP_BASE + i * WORKPLACE);
+      this.team = new Team(this.memory, bases);
+      const number = this.team.admit(bytes);
+      this.kernels = cutKernels(kernels, (name, count, step, work, args) =>
+        this.#share(this.#core, number, name, count, step, work, args),
+      );
+    } else {
+      this.team = null;
+      this.kernels = kernels;
+    }
     this.buffer = this.memory.buffer;
     heaps.set(this.buffer, this);
-    this.#free = [{ at: HEAP_BASE, bytes: this.buffer.byteLength - HEAP_BASE }];
+    this.#free = [{ at: base, bytes: this.buffer.byteLength - base }];
   }
 
   #instance(module: WebAssembly.Module, tensor: WebAssembly.ModuleImports = {}): WebAssembly.Exports {
@@ -85,7 +114,11 @@ export class Heap {
   }
 
   /** The kernels of a room, ready to run until those of another are asked for; null where it has none for the build. */
-  guest<K>({ builds }: KernelModule<K>): K | null {
+  guest<K>(module: KernelModule<K>): K | null {
+    return (this.#guest(module.builds)?.kernels ?? null) as K | null;
+  }
+
+  #guest(builds: Builds): Guest | null {
     let guest = this.#guests.get(builds);
     if (guest === undefined) this.#guests.set(builds, (guest = this.#admit(builds)));
     if (guest === null) return null;
@@ -93,16 +126,57 @@ export class Heap {
       this.#place().set(guest.constants);
       this.#present = guest;
     }
-    return guest.kernels as K;
+    return guest;
+  }
+
+  /** Runs a kernel of a room on `count` units, in parts where that pays; false where it has none for the build. */
+  runGuest(
+    builds: Builds,
+    name: string,
+    count: number,
+    work: number,
+    args: (from: number, to: number) => readonly number[],
+  ): boolean {
+    const guest = this.#guest(builds);
+    if (guest === null) return false;
+    this.#share(guest.kernels, guest.module, name, count, 1, work, args);
+    return true;
+  }
+
+  #share(
+    exports: Exports,
+    module: number,
+    name: string,
+    count: number,
+    step: number,
+    work: number,
+    args: (from: number, to: number) => readonly number[],
+  ): void {
+    const { team } = this;
+    let parts = 1;
+    if (team !== null && module >= 0 && work >= SHARED_FROM) {
+      team.start();
+      parts = Math.min(team.threads, Math.ceil(count / step), Math.floor((2 * work) / SHARED_FROM));
+    }
+    if (parts <= 1) {
+      exports[name](...args(0, count));
+      return;
+    }
+    const kernel = Object.keys(exports).indexOf(name);
+    const each = Math.ceil(count / parts / step) * step;
+    const tasks: Task[] = [];
+    for (let from = 0; from < count; from += each)
+      tasks.push({ module, kernel, args: args(from, Math.min(count, from + each)) });
+    team!.run(tasks, (task) => exports[name](...task.args));
   }
 
   #admit(builds: Builds): Guest | null {
-    const found = compile(builds, this.build, false);
+    const found = compile(builds, this.build, this.team !== null);
     if (found === null || found.build !== this.build) return null;
     this.#present = null;
     const place = this.#place().fill(0);
-    const kernels = this.#instance(found.module, this.kernels as unknown as WebAssembly.ModuleImports);
-    return { kernels, constants: place.slice() };
+    const kernels = this.#instance(found.module, this.#core) as Exports;
+    return { kernels, constants: place.slice(), module: this.team?.admit(found.bytes) ?? -1 };
   }
 
   #place(): Uint8Array {
@@ -199,13 +273,14 @@ export class Heap {
 const roundUp = (bytes: number): number => Math.ceil(bytes / ALIGN) * ALIGN;
 
 /** A heap with kernels, or null where loops over typed arrays must do. */
-export function createHeap(wasm: boolean | 'plain'): Heap | null {
+export function createHeap(wasm: boolean | 'plain', threads: number): Heap | null {
   if (wasm === false) return null;
-  const found = compile(core, wasm === 'plain' ? 'plain' : 'relaxed', false);
+  const found = compile(core, wasm === 'plain' ? 'plain' : 'relaxed', threads > 1);
   if (found === null) return null;
   try {
-    return new Heap(found.build, found.module);
+    return new Heap(found, threads);
   } catch {
-    return null;
+    // A system that grants no shared memory may grant one that is not.
+    return threads > 1 ? createHeap(wasm, 1) : null;
   }
 }

@@ -33,7 +33,7 @@ export function kernelsOf<K>(call: CpuCall<unknown>, module?: KernelModule<K>): 
  * Runs a kernel of a module on `count` units that do not depend on each other (rows, channels, members of a batch), cut
  * into as many parts as pay; the same bits for any number of parts.
  *
- * @param _work  what all of it takes on one thread, roughly, in nanoseconds
+ * @param work  what all of it takes on one thread, roughly, in nanoseconds
  * @param args  arguments of the kernel for the units from … to − 1
  * @returns     false where the device has no such kernels and loops must do
  */
@@ -42,13 +42,11 @@ export function runParts<K>(
   module: KernelModule<K>,
   name: keyof K & string,
   count: number,
-  _work: number,
+  work: number,
   args: (from: number, to: number) => readonly number[],
 ): boolean {
-  const kernels: K | null = kernelsOf(call, module);
-  if (kernels === null) return false;
-  (kernels as Record<string, (...args: readonly number[]) => void>)[name](...args(0, count));
-  return true;
+  const heap = (call.context as KernelContext | undefined)?.heap ?? null;
+  return heap !== null && heap.runGuest(module.builds, name, count, work, args);
 }
 
 /** Address of the first element of a view of 4-byte elements. */

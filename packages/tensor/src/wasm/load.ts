@@ -9,7 +9,8 @@ export interface Builds {
   readonly relaxed: string;
 }
 
-interface Compiled {
+/** A module for this engine. */
+export interface Compiled {
   readonly build: 'relaxed' | 'plain';
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly module: WebAssembly.Module;
@@ -22,6 +23,8 @@ export const GUEST_BYTES = 4096;
 export const BASE = 8192;
 /** Bytes at the bottom of the heap that belong to the kernels. */
 export const HEAP_BASE = 983040;
+/** Bytes of the workplace of every further thread. */
+export const WORKPLACE = 974848;
 /** What 32-bit addresses reach, in pages of 64 KiB: the maximum that all modules declare. */
 export const MAX_PAGES = 65536;
 
