@@ -141,7 +141,9 @@ export class CpuDevice implements Device {
   get threadsOff(): string | null {
     if (this.#wanted === 1) return null;
     if (this.heap === null) return 'there is no WebAssembly here';
-    return this.#alone ?? (this.heap.team === null ? 'the system grants no shared memory' : this.heap.team.refused);
+    return (
+      this.#alone ?? (this.heap.team === null ? 'the system grants no shared memory' : this.heap.team.refused)
+    );
   }
 
   memory(): DeviceMemory {

@@ -109,7 +109,20 @@ export function cutKernels(k: Kernels, share: Share): Kernels {
       const each = productWork(m, n, l);
       if (each >= SHARED_FROM) {
         for (let i = 0; i < count; i++)
-          all.gemm(m, n, l, a + 4 * i * aStep, ar, ac, b + 4 * i * bStep, br, bc, c + 4 * i * cStep, cr, false);
+          all.gemm(
+            m,
+            n,
+            l,
+            a + 4 * i * aStep,
+            ar,
+            ac,
+            b + 4 * i * bStep,
+            br,
+            bc,
+            c + 4 * i * cStep,
+            cr,
+            false,
+          );
         return;
       }
       share('gemmBatch', count, 1, count * each, (i, j) => [

@@ -120,7 +120,10 @@ export class Team {
     this.#await(tasks.length - mine);
     if (error !== null) throw error;
     if (Atomics.load(words, at.failed) === 1)
-      throw new SeqError('internal', 'cpu: a kernel must not fail, one did on a worker. This is a bug of Seq.');
+      throw new SeqError(
+        'internal',
+        'cpu: a kernel must not fail, one did on a worker. This is a bug of Seq.',
+      );
   }
 
   /** Waits until workers have done `count` tasks; the main thread of a page may not sleep and looks again and again. */

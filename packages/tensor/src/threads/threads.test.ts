@@ -49,7 +49,13 @@ test('values survive growth of a shared heap', async () => {
   const before = [...(await y.data())];
   await s.full([16 * 2 ** 20], 3, { device }).realize();
   expect([...(await x.transpose().matmul(x).data())]).toEqual(before);
-  expect(await s.full([8 * 2 ** 20], 1, { device }).exp().sum().item()).toBeCloseTo(8 * 2 ** 20 * Math.E, -2);
+  expect(
+    await s
+      .full([8 * 2 ** 20], 1, { device })
+      .exp()
+      .sum()
+      .item(),
+  ).toBeCloseTo(8 * 2 ** 20 * Math.E, -2);
 });
 
 test('numbers of threads that make no sense are refused', () => {
