@@ -38,7 +38,7 @@ export function spawn(start: Start, failed: (reason: string) => void): End {
   const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
   const worker = new Worker(url);
   worker.onerror = (event) => failed(event.message ?? 'the worker could not be loaded');
-  worker.postMessage(start);
+  worker.postMessage(start, []);
   return () => {
     worker.terminate();
     URL.revokeObjectURL(url);
