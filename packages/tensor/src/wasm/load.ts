@@ -1,7 +1,7 @@
 /** Which kernels a device runs: WebAssembly with relaxed SIMD or with plain SIMD, or loops over typed arrays. */
 export type Build = 'relaxed' | 'plain' | 'loops';
 
-/** Kernels compiled twice, in base64: what `wasm/build.mjs` writes into `src/wasm/modules.ts` of a package. */
+/** Kernels compiled twice, in hexadecimal: what `wasm/build.mjs` writes into `src/wasm/modules.ts` of a package. */
 export interface Builds {
   /** For every engine with SIMD. */
   readonly plain: string;
@@ -31,12 +31,12 @@ export const MAX_PAGES = 65536;
 const compiled: WeakMap<Builds, Map<string, Compiled | null>> = /* @__PURE__ */ new WeakMap();
 
 /** The modules import a shared memory: this is how its import ends. One bit less, and it is an ordinary memory. */
-const SHARED_MEMORY = 'memory\u0002\u0003';
+const SHARED_MEMORY = '6d656d6f72790203';
 
-function bytesOf(base64: string, shared: boolean): Uint8Array<ArrayBuffer> {
-  const text = atob(base64);
-  const bytes = Uint8Array.from(text, (c) => c.charCodeAt(0));
-  if (!shared) bytes[text.indexOf(SHARED_MEMORY) + SHARED_MEMORY.length - 1] = 1;
+function bytesOf(hex: string, shared: boolean): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(hex.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+  if (!shared) bytes[(hex.indexOf(SHARED_MEMORY) + SHARED_MEMORY.length) / 2 - 1] = 1;
   return bytes;
 }
 
