@@ -123,8 +123,11 @@ export type { Device, DeviceCounters, DeviceMemory } from './device.js';
 export { cpu, defaultDevice, setDefaultDevice } from './devices.js';
 export type { CpuOptions } from './cpu/device.js';
 export { CpuDevice, createCpu } from './cpu/device.js';
-export { address, kernelsOf } from './cpu/kernel.js';
+export { address, kernelsOf, runParts } from './cpu/kernel.js';
+export type { KernelModule } from './cpu/heap.js';
+export { defineKernels } from './cpu/heap.js';
 export type { Kernels } from './wasm/kernels.js';
+export type { Builds } from './wasm/load.js';
 export { withStep } from './step.js';
 
 export type { CpuCall, CpuView, Op, OpCost, VjpCall } from './engine/op.js';

@@ -1,42 +1,82 @@
-// Compiles the kernels into src/wasm/modules.ts: once for every processor with SIMD, once with relaxed SIMD.
-// Does nothing when sources, compiler and flags are those of the file that is there.
+// Compiles the kernels of a package, wasm/*.as with wasm/index.as at the head, into src/wasm/modules.ts: once for every
+// processor with SIMD, once with relaxed SIMD. Started in the package's folder. Does nothing when sources, compiler and
+// flags are those of the file that is there.
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const folder = dirname(fileURLToPath(import.meta.url));
-const target = join(folder, '..', 'src', 'wasm', 'modules.ts');
-const flags = ['-O3', '--runtime', 'stub', '--noAssert', '--importMemory', '--enable', 'simd'];
+const core = dirname(fileURLToPath(import.meta.url));
+const folder = join(process.cwd(), 'wasm');
+const own = folder === core;
+const target = join(process.cwd(), 'src', 'wasm', 'modules.ts');
+
+/** Constants of the core lie from 1024 on, those of all others from 4096 on: see memory.as. */
+const [first, end] = own ? [1024, 4096] : [4096, 8192];
+const flags = [
+  '-O3',
+  ...['--runtime', 'stub', '--noAssert', '--memoryBase', `${first}`],
+  // The import of a shared memory; where there are no threads, one byte makes it that of an ordinary one.
+  ...['--importMemory', '--sharedMemory', '--maximumMemory', '65536', '--enable', 'simd,threads'],
+];
 const builds = { plain: flags, relaxed: [...flags, '--enable', 'relaxed-simd'] };
 
-const sources = readdirSync(folder)
-  .filter((name) => name.endsWith('.as'))
-  .sort();
+const sourcesIn = (place) =>
+  readdirSync(place)
+    .filter((name) => name.endsWith('.as'))
+    .sort()
+    .map((name) => join(place, name));
 const { version } = createRequire(import.meta.url)('assemblyscript/package.json');
 const hash = createHash('sha256').update(`${version} ${JSON.stringify(builds)}`);
-for (const name of sources) hash.update(name).update(readFileSync(join(folder, name)));
-const stamp = `// Made by wasm/build.mjs from wasm/*.as, ${hash.digest('hex')}`;
+hash.update(readFileSync(fileURLToPath(import.meta.url)));
+for (const file of new Set([...sourcesIn(core), ...sourcesIn(folder)])) {
+  hash.update(relative(core, file)).update(readFileSync(file));
+}
+const stamp = `// Made from wasm/*.as, ${hash.digest('hex')}`;
 
 if (!existsSync(target) || !readFileSync(target, 'utf8').startsWith(`${stamp}\n`)) {
   // The compiler takes longer to load than to find out that there is nothing to do.
   const { default: asc } = await import('assemblyscript/asc');
   let text = `${stamp}\n`;
   for (const [name, args] of Object.entries(builds)) {
-    const files = new Map();
-    const { error } = await asc.main(['index.ts', ...args, '--baseDir', folder, '--outFile', 'out.wasm'], {
-      // AssemblyScript looks for .ts; here its files are called .as, since the tools for TypeScript cannot read them.
-      readFile: (file, base) => {
-        const path = join(base, file.replace(/\.ts$/, '.as'));
-        return existsSync(path) ? readFileSync(path, 'utf8') : null;
-      },
-      stderr: process.stderr,
-      writeFile: (file, contents) => void files.set(file, contents),
-    });
-    if (error) throw error;
-    const base64 = Buffer.from(files.get('out.wasm')).toString('base64');
-    text += `export const ${name}: string =\n  '${base64}';\n`;
+    const bytes = await compile(asc, args);
+    // Every Node can load the plain build; the other has the same constants.
+    if (name === 'plain') check(bytes);
+    // In hex gzip finds what repeats, within a build and from one to the other; in base64 it does not.
+    text += `export const ${name}: string =\n  '${Buffer.from(bytes).toString('hex')}';\n`;
   }
+  mkdirSync(dirname(target), { recursive: true });
   writeFileSync(target, text);
+}
+
+async function compile(asc, args) {
+  const files = new Map();
+  const { error } = await asc.main(['index.ts', ...args, '--baseDir', folder, '--outFile', 'out.wasm'], {
+    // AssemblyScript looks for .ts; here its files are called .as, since the tools for TypeScript cannot read them.
+    readFile: (file, base) => {
+      const path = join(base, file.replace(/\.ts$/, '.as'));
+      return existsSync(path) ? readFileSync(path, 'utf8') : null;
+    },
+    stderr: process.stderr,
+    writeFile: (name, contents) => void files.set(name, contents),
+  });
+  if (error) throw error;
+  return files.get('out.wasm');
+}
+
+/** Throws unless the module keeps to its place in memory. */
+function check(bytes) {
+  const module = new WebAssembly.Module(bytes);
+  const memory = new WebAssembly.Memory({ initial: 256, maximum: 65536, shared: true });
+  const imports = { env: { memory, base: 8192 } };
+  for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
+    if (kind === 'function') (imports[from] ??= {})[name] = () => 0;
+  }
+  void new WebAssembly.Instance(module, imports);
+  const filled = new Uint8Array(memory.buffer);
+  const [low, high] = [filled.findIndex((b) => b !== 0), filled.findLastIndex((b) => b !== 0)];
+  if (high >= 0 && (low < first || high >= end)) {
+    throw new Error(`wasm: constants must lie from ${first} to ${end}, they lie from ${low} to ${high}`);
+  }
 }

@@ -1,5 +1,5 @@
 // Maps of one and of two tensors. An operand is walked with a step of elements; step 0 repeats one.
-import { BUFFER, BUFFER_N } from './memory';
+import { BUFFER_N, bufferAt } from './memory';
 import { erf, exp, gelu, geluTanh, log, sigmoid, silu, softplus, tanh } from './functions';
 
 export const enum Unary {
@@ -65,14 +65,14 @@ function unary(kind: i32, o: usize, x: usize, step: i32, n: i32): void {
       to += 16;
     }
     if (m > 0) {
-      memory.copy(o + <usize>done * 4, BUFFER, <usize>m * 4);
+      memory.copy(o + <usize>done * 4, bufferAt(), <usize>m * 4);
       done += m;
     }
     if (done >= n) return;
     m = min(BUFFER_N, n - done);
-    collect(BUFFER, x + <usize>(done * step) * 4, <usize>(step * 4), m);
-    from = BUFFER;
-    to = BUFFER;
+    collect(bufferAt(), x + <usize>(done * step) * 4, <usize>(step * 4), m);
+    from = bufferAt();
+    to = bufferAt();
     count = (m + 3) & ~3;
   }
 }

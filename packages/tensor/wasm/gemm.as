@@ -1,6 +1,6 @@
 // C = A B or C += A B in f32. Every path adds the products of an element in the order of k into one
 // accumulator, so that a result depends neither on strides nor on the other rows and columns.
-import { BLOCK_K, BLOCK_M, BLOCK_N, PACK_A, PACK_B, TILE, madd } from './memory';
+import { BLOCK_K, BLOCK_M, BLOCK_N, madd, packA, packB, tileAt } from './memory';
 
 /** Rows of the large strip: as many as the registers hold. Small strips have 4. */
 const MR: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 4;
@@ -225,16 +225,16 @@ function packRows8(dst: usize, src: usize, strips: i32, k: i32, row: usize): voi
 function edge(rows: i32, k: i32, a: usize, b: usize, ldb: usize, c: usize, ldc: usize, add: bool, m: i32, n: i32): void {
   const bytes = <usize>n * 4;
   if (add) {
-    for (let i = 0; i < m; i++) memory.copy(TILE + <usize>i * 32, c + <usize>i * ldc, bytes);
+    for (let i = 0; i < m; i++) memory.copy(tileAt() + <usize>i * 32, c + <usize>i * ldc, bytes);
   }
-  if (rows === 6) tile6(k, a, b, ldb, TILE, 32, add);
-  else tile4(k, a, b, ldb, TILE, 32, add);
-  for (let i = 0; i < m; i++) memory.copy(c + <usize>i * ldc, TILE + <usize>i * 32, bytes);
+  if (rows === 6) tile6(k, a, b, ldb, tileAt(), 32, add);
+  else tile4(k, a, b, ldb, tileAt(), 32, add);
+  for (let i = 0; i < m; i++) memory.copy(c + <usize>i * ldc, tileAt() + <usize>i * 32, bytes);
 }
 
-/** All strips of A in PACK_A times one strip of B. */
+/** All packed strips of A times one strip of B. */
 export function column(m: i32, n: i32, k: i32, b: usize, ldb: usize, c: usize, ldc: usize, add: bool): void {
-  let a = PACK_A;
+  let a = packA();
   let i = 0;
   while (i < m) {
     const rows = stripRows(m - i);
@@ -412,16 +412,16 @@ export function gemm(
       const whole = columns & ~7;
       const src = b + <usize>k0 * br + <usize>j0 * bc;
       const strip = <usize>depth * 32;
-      let last = PACK_B;
+      let last = packB();
       if (!inPlace) {
-        if (bCol === 1) packRows8(PACK_B, src, whole >> 3, depth, br);
-        else for (let j = 0; j < whole; j += 8) packStrip(PACK_B + <usize>(j >> 3) * strip, 8, src + <usize>j * bc, 8, depth, bc, br);
+        if (bCol === 1) packRows8(packB(), src, whole >> 3, depth, br);
+        else for (let j = 0; j < whole; j += 8) packStrip(packB() + <usize>(j >> 3) * strip, 8, src + <usize>j * bc, 8, depth, bc, br);
         last += <usize>(whole >> 3) * strip;
       }
       if (whole < columns) packStrip(last, 8, src + <usize>whole * bc, columns - whole, depth, bc, br);
       for (let i0 = 0; i0 < m; i0 += BLOCK_M) {
         const rows = min(BLOCK_M, m - i0);
-        let dst = PACK_A;
+        let dst = packA();
         for (let i = 0; i < rows;) {
           const width = stripRows(rows - i);
           packStrip(dst, width, a + <usize>(i0 + i) * ar + <usize>k0 * ac, min(width, rows - i), depth, ar, ac);
@@ -431,12 +431,27 @@ export function gemm(
         let o = c + <usize>i0 * ldc + <usize>j0 * 4;
         for (let j = 0; j < whole; j += 8) {
           if (inPlace) column(rows, 8, depth, src + <usize>j * 4, br, o, ldc, more);
-          else column(rows, 8, depth, PACK_B + <usize>(j >> 3) * strip, 32, o, ldc, more);
+          else column(rows, 8, depth, packB() + <usize>(j >> 3) * strip, 32, o, ldc, more);
           o += 32;
         }
         if (whole < columns) column(rows, columns - whole, depth, last, 32, o, ldc, more);
       }
     }
+  }
+}
+
+/** `count` products C = A B; the matrices of the next one lie a step on. All distances in elements. */
+export function gemmBatch(
+  count: i32, m: i32, n: i32, k: i32,
+  a: usize, aStep: i32, aRow: i32, aCol: i32,
+  b: usize, bStep: i32, bRow: i32, bCol: i32,
+  c: usize, cStep: i32, cRow: i32,
+): void {
+  for (let i = 0; i < count; i++) {
+    gemm(m, n, k, a, aRow, aCol, b, bRow, bCol, c, cRow, false);
+    a += <usize>(aStep * 4);
+    b += <usize>(bStep * 4);
+    c += <usize>(cStep * 4);
   }
 }
 
@@ -484,8 +499,8 @@ function rowPacked(n: i32, k: i32, a: usize, aCol: usize, b: usize, c: usize, ad
     const width = <usize>min(8, n - j) * 4;
     let s0 = f32x4.splat(0), s1 = s0;
     if (add) {
-      memory.copy(TILE, c, width);
-      s0 = v128.load(TILE); s1 = v128.load(TILE, 16);
+      memory.copy(tileAt(), c, width);
+      s0 = v128.load(tileAt()); s1 = v128.load(tileAt(), 16);
     }
     let p = b, x = a;
     const end = b + strip;
@@ -496,8 +511,8 @@ function rowPacked(n: i32, k: i32, a: usize, aCol: usize, b: usize, c: usize, ad
       p += 32;
       x += aCol;
     }
-    v128.store(TILE, s0); v128.store(TILE, s1, 16);
-    memory.copy(c, TILE, width);
+    v128.store(tileAt(), s0); v128.store(tileAt(), s1, 16);
+    memory.copy(c, tileAt(), width);
     c += 32;
     b += strip;
   }
@@ -518,7 +533,7 @@ export function gemmPacked(
     const more = add || k0 > 0;
     for (let i0 = 0; i0 < m; i0 += BLOCK_M) {
       const rows = min(BLOCK_M, m - i0);
-      let dst = PACK_A;
+      let dst = packA();
       for (let i = 0; i < rows;) {
         const width = stripRows(rows - i);
         packStrip(dst, width, a + <usize>(i0 + i) * ar + <usize>k0 * ac, min(width, rows - i), depth, ar, ac);

@@ -1,4 +1,4 @@
-export { column, gemm, gemmPacked, packColumns, tile4, tile6 } from './gemm';
+export { column, gemm, gemmBatch, gemmPacked, packColumns, tile4, tile6 } from './gemm';
 export * from './conv';
 export * from './elementwise';
 export * from './fft';

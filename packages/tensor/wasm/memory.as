@@ -1,19 +1,46 @@
-// Fixed places at the bottom of the heap: constants below 4096, then these. The allocator begins at HEAP_BASE.
+// Fixed places at the bottom of the heap. All addresses below HEAP_BASE belong to the kernels:
+//
+//        0 …  4096  constants of this package's kernels
+//     4096 …  8192  constants of a room's kernels, of one room at a time
+//     8192 … HEAP_BASE  the workplace of the first thread; the other threads have theirs in blocks of the heap
 
-/** One tile of C at the edge of a matrix. */
-export const TILE: usize = 4096;
+/** Where the workplace of this thread begins. */
+// @ts-ignore: decorator
+@external('env', 'base')
+declare const BASE: usize;
+
+/** Bytes of a workplace. */
+export const WORKPLACE: usize = 974848;
+/** The allocator begins here. */
+export const HEAP_BASE: usize = 983040;
+
+/** One tile of C at the edge of a matrix: 1 KiB. */
+@inline
+export function tileAt(): usize {
+  return BASE;
+}
+
 /** Up to BUFFER_N elements that do not lie side by side or do not fill a vector. */
-export const BUFFER: usize = 5120;
 export const BUFFER_N: i32 = 256;
+@inline
+export function bufferAt(): usize {
+  return BASE + 1024;
+}
+
 /** Strips of A: up to BLOCK_M rows of BLOCK_K. */
-export const PACK_A: usize = 8192;
 export const BLOCK_M: i32 = 96;
 export const BLOCK_K: i32 = 256;
-/** Strips of B: up to BLOCK_N columns of BLOCK_K. */
-export const PACK_B: usize = 131072;
+@inline
+export function packA(): usize {
+  return BASE + 4096;
+}
+
+/** Strips of B: up to BLOCK_N columns and 8 of BLOCK_K. */
 export const BLOCK_N: i32 = 768;
-/** PACK_B + 4 (BLOCK_N + 8) BLOCK_K, rounded up to pages of 64 KiB. */
-export const HEAP_BASE: usize = 983040;
+@inline
+export function packB(): usize {
+  return BASE + 122880;
+}
 
 /** a b + c: rounded once where the build and the processor can, else twice. */
 @inline

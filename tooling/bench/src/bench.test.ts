@@ -6,6 +6,7 @@ import { items, numbers, reverseAxes, swapLast } from './items.js';
 import type { Item, Operation } from './items.js';
 import { difference, measure, median } from './measure.js';
 import { model } from './onnx.js';
+import { page } from './page.js';
 import { seq } from './seq.js';
 
 const quick = { warmUp: 0, turns: 3, turn: 0 };
@@ -148,6 +149,24 @@ test('a model of one node in the format of ONNX', () => {
   // ir_version 8 first; 300 as a varint of two bytes somewhere.
   expect([...bytes.subarray(0, 2)]).toEqual([8, 8]);
   expect(text).toContain(String.fromCharCode(0x08, 0xac, 0x02));
+});
+
+test('the page shows every row, its bar and the verdict', () => {
+  const row = { device: 'cpu', run: 'seq, a machine', excluded: { other: 'wrong values' }, bar: 0.5 };
+  const text = page([
+    {
+      ...row,
+      item: 'a',
+      ours: 1,
+      ratio: 0.25,
+      peers: { web: 4, 'seq, 2 threads': 0.5, 'onnxruntime-node': 2 },
+    },
+    { ...row, item: 'b', ours: 3, ratio: 0.75, peers: { web: 4 } },
+  ]);
+  expect(text).toContain('## seq, a machine');
+  expect(text).toContain('| a | 1.00 | 4.00 | 0.25 | 0.5 | met | 0.500 | 2.00 | 2.00 | 0.50 |');
+  expect(text).toContain('| b | 3.00 | 4.00 | 0.75 | 0.5 | not met |  |  |  |  |');
+  expect(text).toContain('- b, other: wrong values');
 });
 
 test('wrong arguments are answered with the help', async () => {

@@ -1,20 +1,24 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createCpu } from '@seq/tensor';
 import type { Contender } from './contender.js';
 import type { DeviceKind } from './items.js';
 import { items } from './items.js';
 import { measure } from './measure.js';
+import { page, twoThreads } from './page.js';
 import { installWebGPU } from './platform.js';
 import type { Row } from './measure.js';
 import { seq } from './seq.js';
 
-const help = `bench --peers [--device cpu|webgpu] [--item NAME,NAME] [--quick] [--json FILE]
+const help = `bench --peers [--device cpu|webgpu] [--item NAME,NAME] [--quick] [--json FILE] [--page]
+       bench --peers --from FILE,FILE --page
        bench --counts [--plans] [--json FILE]
 
---peers   times Seq beside its peers, in one process and in turns, one thread each
+--peers   times Seq beside its peers, in one process and in turns, one thread each; --page writes docs/performance.md,
+          with --from of earlier runs
 --counts  counts what compiled models ask of a GPU, exactly; needs none. --plans prints their kernels
 
 Items on the CPU: ${Object.keys(items.cpu).join(', ')}.
@@ -42,6 +46,9 @@ async function seqOn(device: DeviceKind): Promise<Contender> {
   return seq(gpu, `seq (${found})`);
 }
 
+/** The page that runs leave. */
+const pageFile = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'docs', 'performance.md');
+
 const ms = (t: number): string => t.toPrecision(3);
 
 /** One row as a line: ours, the ratio with its bar, the peers. */
@@ -65,6 +72,8 @@ export async function main(args: readonly string[], print: (text: string) => voi
       device: { type: 'string', default: 'cpu' },
       item: { type: 'string' },
       json: { type: 'string' },
+      from: { type: 'string' },
+      page: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -86,6 +95,11 @@ export async function main(args: readonly string[], print: (text: string) => voi
     if (values.json !== undefined) writeFileSync(resolve(values.json), `${JSON.stringify(rows, null, 2)}\n`);
     return 0;
   }
+  if (values.from !== undefined) {
+    const files = values.from.split(',').map((file) => readFileSync(resolve(file), 'utf8'));
+    writeFileSync(pageFile, page(files.flatMap((text) => JSON.parse(text) as Row[])));
+    return 0;
+  }
   const { device } = values;
   if (device !== 'cpu' && device !== 'webgpu') {
     print(`bench: the device must be cpu or webgpu, got ${device}.\n\n${help}`);
@@ -102,17 +116,19 @@ export async function main(args: readonly string[], print: (text: string) => voi
   const truth = seq(createCpu({ name: 'truth' }), 'truth');
   const ours = await seqOn(device);
   const contenders = [ours, ...(values.peers ? await peersOn(device) : [])];
+  if (device === 'cpu') contenders.push({ ...seq(createCpu({ threads: 2 }), twoThreads), comparable: false });
+  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'an unknown processor'}, Node ${process.versions.node}`;
+  const run = `${ours.name}, ${new Date().toISOString().slice(0, 10)}, ${machine}`;
   const rows: Row[] = [];
-  print(
-    `${ours.name} on ${cpus()[0]?.model ?? 'an unknown processor'}, Node ${process.versions.node}${device === 'cpu' ? ', one thread' : ''}`,
-  );
+  print(run);
   for (const name of names) {
-    const row = await measure(known[name](), contenders, truth, device, effort);
+    const row = await measure(known[name](), contenders, truth, device, effort, run);
     rows.push(row);
     print(line(row));
   }
   if (values.json !== undefined) {
     writeFileSync(resolve(values.json), `${JSON.stringify(rows, null, 2)}\n`);
   }
+  if (values.page) writeFileSync(pageFile, page(rows));
   return 0;
 }

@@ -13,6 +13,7 @@ export type Operation =
   | 'layerNorm'
   | 'cumsum'
   | 'conv1d'
+  | 'fft'
   | 'gru'
   | 'lstm'
   | 'attention'
@@ -79,6 +80,7 @@ export const items: Readonly<Record<DeviceKind, Readonly<Record<string, () => It
     ['layernorm 1024', 'layerNorm', 0.2, [1024, 1024], [1024], [1024]],
     ['cumsum 65536x64', 'cumsum', 0.4, [65536, 64]],
     ['conv1d 4096', 'conv1d', 0.7, [1, 4096, 64], [4, 64, 64]],
+    ['fft 16384', 'fft', 0.5, [1, 16384], [1, 16384]],
     ['gru 256 B1', 'gru', 1, ...recurrent(1, 3)],
     ['gru 256 B8', 'gru', 0.7, ...recurrent(8, 3)],
     ['lstm 256 B1', 'lstm', 1, ...recurrent(1, 4)],
@@ -117,6 +119,13 @@ export function reverseAxes({ shape, data }: Input): Input {
       for (let o = 0; o < O; o++) out[(o * I + i) * W + w] = data[(w * I + i) * O + o];
   }
   return { shape: [O, I, W], data: out };
+}
+
+/** Real and imaginary parts, each [1, N], as pairs [1, N, 2]. */
+export function pairs([re, im]: readonly Input[]): Input {
+  const data = new Float32Array(2 * re.data.length);
+  re.data.forEach((v, i) => ([data[2 * i], data[2 * i + 1]] = [v, im.data[i]]));
+  return { shape: [...re.shape, 2], data };
 }
 
 /** The first two axes exchanged. */

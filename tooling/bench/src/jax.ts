@@ -44,6 +44,10 @@ export async function jax(backend: 'wasm' | 'webgpu'): Promise<Contender> {
             return nn.standardize(x[0], -1, { epsilon: 1e-5 }).mul(x[1]).add(x[2]);
           case 'cumsum':
             return np.cumsum(x[0], 0);
+          case 'fft': {
+            const y = np.fft.fft({ real: x[0], imag: x[1] }, -1);
+            return np.concatenate([y.real, y.imag], 0);
+          }
           case 'conv1d':
             return lax.convGeneralDilated(x[0], x[1], [1], [[before(inputs[1]), 0]]);
         }

@@ -5,6 +5,8 @@ import type { DeviceKind, Item } from './items.js';
 export interface Row {
   readonly item: string;
   readonly device: string;
+  /** Device, date and machine of the run. */
+  readonly run: string;
   /** Milliseconds, medians. */
   readonly ours: number;
   readonly peers: Readonly<Record<string, number>>;
@@ -71,6 +73,7 @@ export async function measure(
   truth: Contender,
   device: DeviceKind,
   { warmUp, turns, turn }: Effort,
+  run: string = device,
 ): Promise<Row> {
   const field: { contender: Contender; prepared: Prepared; times: number[] }[] = [];
   for (const contender of contenders) {
@@ -107,6 +110,7 @@ export async function measure(
   return {
     item: item.name,
     device,
+    run,
     ours: times.get(ours.contender)!,
     peers: Object.fromEntries(peers.map((p) => [p.contender.name, times.get(p.contender)!])),
     ratio: times.get(ours.contender)! / best,

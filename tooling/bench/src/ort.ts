@@ -1,5 +1,5 @@
 import type { Contender, Prepared } from './contender.js';
-import { before, orderGates, reverseAxes, swapFirst, swapLast } from './items.js';
+import { before, orderGates, pairs, reverseAxes, swapFirst, swapLast } from './items.js';
 import type { Input, Item } from './items.js';
 import { model } from './onnx.js';
 
@@ -57,6 +57,13 @@ function graphOf({ operation, inputs }: Item): {
         back: ({ data }) => swapFirst({ shape: [T, B, H], data }).data,
       };
     }
+    case 'fft':
+      return {
+        bytes: model('DFT', [[...shapes[0], 2]], { axis: 1 }),
+        feeds: [pairs(inputs)],
+        back: ({ data }) =>
+          Float32Array.from(data, (_, i) => data[2 * (i % shapes[0][1]) + (i >= shapes[0][1] ? 1 : 0)]),
+      };
     case 'conv1d': {
       const feeds = [swapLast(inputs[0]), reverseAxes(inputs[1])];
       const pads = [before(inputs[1]), 0];

@@ -1,6 +1,19 @@
 import { layerNorm } from '@seq/nn';
 import { gruSequence, lstmSequence } from '@seq/rnn';
-import { compile, conv1d, cumsum, grad, matmul, ones, softmax, tensor, tril, where } from '@seq/tensor';
+import {
+  compile,
+  concat,
+  conv1d,
+  cumsum,
+  fft,
+  grad,
+  matmul,
+  ones,
+  softmax,
+  tensor,
+  tril,
+  where,
+} from '@seq/tensor';
 import type { Device, Tensor } from '@seq/tensor';
 import type { Contender } from './contender.js';
 
@@ -40,6 +53,10 @@ export function seq(device: Device, title: string): Contender {
             return gruSequence(t[0], { weightIh: t[1], weightHh: t[2], biasIh: t[3], biasHh: t[4] })[0];
           case 'lstm':
             return lstmSequence(t[0], { weightIh: t[1], weightHh: t[2], biasIh: t[3], biasHh: t[4] })[0];
+          case 'fft': {
+            const y = fft({ re: t[0], im: t[1] });
+            return concat([y.re, y.im], 0);
+          }
           case 'conv1d':
             return conv1d(t[0], t[1], { padding: 'causal' });
         }

@@ -32,8 +32,8 @@ async function contender(name: string, backend: string): Promise<Contender> {
     name,
     comparable: true,
     async prepare({ operation, inputs }) {
-      // No recurrent layer of its own.
-      if (operation === 'gru' || operation === 'lstm') return null;
+      // No recurrent layer of its own; its transforms do not run on WebAssembly.
+      if (operation === 'gru' || operation === 'lstm' || operation === 'fft') return null;
       const t = inputs.map(({ data, shape }) => tf.tensor(data, [...shape]));
       const f = (): tf.Tensor =>
         tf.tidy(() => {

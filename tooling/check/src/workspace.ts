@@ -70,12 +70,12 @@ export function fromRoot(root: string, file: string): string {
   return relative(root, file).split(sep).join('/');
 }
 
-/** The mechanism folders of a room: every folder of src/ but `internal`. */
+/** The mechanism folders of a room: every folder of src/ but `internal` and `wasm`. */
 export function mechanismFolders(root: string, room: Workspace): string[] {
   const folder = join(root, room.path, 'src');
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name !== 'internal')
+    .filter((entry) => entry.isDirectory() && !['internal', 'wasm'].includes(entry.name))
     .map((entry) => basename(entry.name))
     .sort();
 }

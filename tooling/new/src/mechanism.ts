@@ -30,7 +30,8 @@ function parsePlace(root: string, place: string): Place {
   const rooms = roomsOf(root);
   if (!rooms.includes(room))
     throw new UsageError(`there is no room "${room}"; rooms are ${rooms.join(', ')}`);
-  if (name === 'internal') throw new UsageError('"internal" is where a room keeps what its mechanisms share');
+  if (name === 'internal' || name === 'wasm')
+    throw new UsageError(`"${name}" is where a room keeps what its mechanisms share`);
   if (existsSync(join(root, 'packages', room, 'src', name)))
     throw new UsageError(`packages/${room}/src/${name} exists`);
   return { room, name };

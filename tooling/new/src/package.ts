@@ -29,7 +29,7 @@ const freshLimitKB = 50;
  */
 export function newPackage(root: string, name: string, mechanism: string = name): string[] {
   if (!isName(name)) throw new UsageError(`expected a name in lower case such as linear-attn, got "${name}"`);
-  if (!isName(mechanism) || mechanism === 'internal')
+  if (!isName(mechanism) || ['internal', 'wasm'].includes(mechanism))
     throw new UsageError(`expected the name of a first mechanism such as gated-delta, got "${mechanism}"`);
   if (existsSync(join(root, 'packages', name))) throw new UsageError(`packages/${name} exists`);
 
@@ -65,7 +65,9 @@ function manifestOf(model: RoomManifest, name: string, mechanism: string): RoomM
     '.': exports['.'],
     './package.json': exports['./package.json'],
   });
-  const scripts = Object.entries(model.scripts).map(([script, command]): [string, string] => [
+  // A new room has no kernels in WebAssembly to compile.
+  const { prepare: _prepare, sources: _sources, ...common } = model.scripts;
+  const scripts = Object.entries(common).map(([script, command]): [string, string] => [
     script,
     command.replaceAll(`packages/${template.room}/`, `packages/${name}/`),
   ]);

@@ -22,6 +22,11 @@ describe('the pages', () => {
     expect(quotedFiles(readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8'))).toEqual(stairs);
   });
 
+  test('docs/cpu.md quotes the kernel in WebAssembly and what calls it', () => {
+    const files = ['wasm/index.as', 'src/simd.ts'].map((s) => `tooling/staircase/${s}`);
+    expect(quotedFiles(readFileSync(join(root, 'docs/cpu.md'), 'utf8'))).toEqual(files);
+  });
+
   test('a block takes the text of its file, other blocks stay', () => {
     const page = 'a\n<!-- from x.ts -->\n\n```ts\nold\n```\nb\n\n```ts\nother\n```\n';
     expect(quoteFiles(page, (file) => `text of ${file}\n`)).toBe(page.replace('old', 'text of x.ts'));

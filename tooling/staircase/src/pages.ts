@@ -5,10 +5,11 @@ import { states, statesTable } from './states.js';
 /** The pages this package keeps up to date, and how; paths from the root of the repository. */
 export const pages: Readonly<Record<string, (text: string, root: string) => string>> = {
   'CONTRIBUTING.md': (text, root) => quoteFiles(text, (file) => readFileSync(join(root, file), 'utf8')),
+  'docs/cpu.md': (text, root) => quoteFiles(text, (file) => readFileSync(join(root, file), 'utf8')),
   'docs/map.md': (text) => fillStates(text, statesTable(states)),
 };
 
-const quote = /(<!-- from (\S+) -->\n+```ts\n)[\s\S]*?(?<=\n)(```\n)/g;
+const quote = /(<!-- from (\S+) -->\n+```(?:ts|typescript)\n)[\s\S]*?(?<=\n)(```\n)/g;
 
 /** The files that a page quotes, in their order. */
 export function quotedFiles(markdown: string): string[] {

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pages, withoutState } from './pages.js';
 
-// Puts the stairs into CONTRIBUTING.md and the table of states into docs/map.md; with --check, changes nothing and fails
+// Puts the stairs into CONTRIBUTING.md, the example of kernels into docs/cpu.md and the table of states into docs/map.md; with --check, changes nothing and fails
 // when a page is out of date or a mechanism has no row.
 const check = process.argv.includes('--check');
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');

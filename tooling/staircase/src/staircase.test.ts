@@ -1,4 +1,4 @@
-import { cpu, grad, mul, ones, sum } from '@seq/tensor';
+import { cpu, createCpu, grad, key, mul, normal, ones, sum, uniform } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
 import { conformance, hostRandom, toTensor } from '@seq/testing';
 import type { Core } from '@seq/testing';
@@ -7,6 +7,7 @@ import * as kernel from './kernel.js';
 import { gammaTapsNaive } from './naive.js';
 import * as parallel from './parallel.js';
 import type { GammaTaps } from './parallel.js';
+import * as simd from './simd.js';
 import * as step from './step.js';
 
 const [C, N] = [4, 3];
@@ -41,6 +42,7 @@ conformance(step.gammaMemory, {
 });
 conformance(parallel.gammaMemory, { name: 'gamma memory: parallel', small, core: core(parallel.gammaTaps) });
 conformance(kernel.gammaMemory, { name: 'gamma memory: kernel', small, core: core(kernel.fusedGammaTaps) });
+conformance(simd.gammaMemory, { name: 'gamma memory: simd', small, core: core(simd.simdGammaTaps) });
 
 describe('the stairs', () => {
   const random = hostRandom(1);
@@ -77,6 +79,27 @@ describe('the stairs', () => {
     ];
     expect(await last(1)).toEqual([3, 2, 1]);
     expect(await last(0)).toEqual([3, 7, 8]);
+  });
+
+  test.each([1, 3, 4, 5, 9, 16])('WebAssembly equals the loops with %i taps', async (taps) => {
+    const [B, T, C] = [3, 11, 5];
+    const run = (options: Parameters<typeof createCpu>[0]): Promise<number[]> => {
+      const device = createCpu(options);
+      const [x, rate, before] = [[B, T, C], [C], [B, C, taps]].map((shape, i) =>
+        (i === 1 ? uniform : normal)(key(i, { device }), shape),
+      );
+      return simd
+        .simdGammaTaps(x, rate, before)
+        .data()
+        .then((data) => [...data]);
+    };
+    const want = await run({ wasm: false });
+    for (const wasm of [true, 'plain'] as const) {
+      const got = await run({ wasm, poison: true });
+      expect(got.length).toBe(want.length);
+      for (const [i, v] of got.entries())
+        expect(Math.abs(v - want[i])).toBeLessThan(1e-6 * (1 + Math.abs(want[i])));
+    }
   });
 
   test('wrong shapes and sizes are refused where they are given', () => {

@@ -14,6 +14,7 @@ import { BoundProgram } from './bound.js';
 import type { Build } from '../wasm/load.js';
 import type { Heap } from './heap.js';
 import { createHeap } from './heap.js';
+import { whyAlone } from '../threads/team.js';
 import { runKernel } from './kernel.js';
 import type { CpuBuffer } from './memory.js';
 import { CpuPool } from './memory.js';
@@ -37,6 +38,11 @@ export interface CpuOptions {
    * false runs loops over typed arrays, the reference of all kernels.
    */
   wasm?: boolean | 'plain';
+  /**
+   * Threads that long kernels may use, this one included, from 1 to 16; default 1. The results have the same bits for any
+   * number. Needs WebAssembly and a shared memory, in pages cross-origin isolation; see `threadsOff`.
+   */
+  threads?: number;
 }
 
 /** Operations gathered before they are run. */
@@ -81,6 +87,8 @@ export class CpuDevice implements Device {
   /** The WebAssembly memory in which all values lie; null without WebAssembly. */
   readonly heap: Heap | null;
   readonly #pool: CpuPool;
+  readonly #alone: string | null;
+  readonly #wanted: number;
   #pending: Node[] = [];
   #pendingBytes = 0;
   #alive = 0;
@@ -96,6 +104,7 @@ export class CpuDevice implements Device {
     trackLeaks = false,
     poolBytes = 256 * 2 ** 20,
     wasm = true,
+    threads = 1,
   }: CpuOptions = {}) {
     if (wasm !== true && wasm !== false && wasm !== 'plain') {
       throw new OptionError(`createCpu: wasm must be true, false or 'plain', got ${JSON.stringify(wasm)}.`);
@@ -106,13 +115,35 @@ export class CpuDevice implements Device {
     this.referencesOnly = references;
     this.poison = poison;
     this.#origins = trackLeaks ? new Map() : null;
-    this.heap = createHeap(wasm);
+    if (!Number.isInteger(threads) || threads < 1 || threads > 16) {
+      throw new OptionError(
+        `createCpu: threads must be an integer from 1 to 16, got ${threads}. navigator.hardwareConcurrency says what a machine has.`,
+      );
+    }
+    const alone = threads > 1 ? whyAlone() : null;
+    this.heap = createHeap(wasm, alone === null ? threads : 1);
+    this.#alone = alone;
+    this.#wanted = threads;
     this.#pool = new CpuPool(this.counters, poolBytes, poison, this.heap);
   }
 
   /** Which kernels run: those of WebAssembly with relaxed or plain SIMD, or loops over typed arrays. */
   get build(): Build {
     return this.heap?.build ?? 'loops';
+  }
+
+  /** Threads that take part in long kernels at this moment: workers start with the first of these, and count when ready. */
+  get threads(): number {
+    return this.heap?.team?.threads ?? 1;
+  }
+
+  /** Why `threads` of the options came to nothing; null when it did not, or when one was asked for. */
+  get threadsOff(): string | null {
+    if (this.#wanted === 1) return null;
+    if (this.heap === null) return 'there is no WebAssembly here';
+    return (
+      this.#alone ?? (this.heap.team === null ? 'the system grants no shared memory' : this.heap.team.refused)
+    );
   }
 
   memory(): DeviceMemory {

@@ -7,7 +7,7 @@ const MB = 2 ** 20;
 
 describe('heap', () => {
   test('blocks are aligned, never overlap, and merge again when given back', () => {
-    const heap = createHeap(true)!;
+    const heap = createHeap(true, 1)!;
     const random = numbers(4000, 3);
     const live: { at: number; bytes: number }[] = [];
     for (let i = 0; i < 2000; i++) {

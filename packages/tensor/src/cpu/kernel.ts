@@ -6,7 +6,7 @@ import { NumericsError, SeqError, show } from '../engine/errors.js';
 import type { Node } from '../engine/value.js';
 import { siteOf } from '../engine/value.js';
 import type { Kernels } from '../wasm/kernels.js';
-import type { Heap } from './heap.js';
+import type { Heap, KernelModule } from './heap.js';
 
 /** What a kernel run needs to know of the device. */
 export interface KernelContext {
@@ -17,9 +17,36 @@ export interface KernelContext {
   readonly heap: Heap | null;
 }
 
-/** The WebAssembly kernels that a call may use; its operands then lie in their memory. */
-export function kernelsOf(call: CpuCall<unknown>): Kernels | null {
-  return (call.context as KernelContext | undefined)?.heap?.kernels ?? null;
+/**
+ * The WebAssembly kernels that a call may use, those of this package or of another; its operands then lie in their
+ * memory. Ask anew in every call.
+ */
+export function kernelsOf(call: CpuCall<unknown>): Kernels | null;
+export function kernelsOf<K>(call: CpuCall<unknown>, module: KernelModule<K>): K | null;
+export function kernelsOf<K>(call: CpuCall<unknown>, module?: KernelModule<K>): Kernels | K | null {
+  const heap = (call.context as KernelContext | undefined)?.heap ?? null;
+  if (heap === null) return null;
+  return module === undefined ? heap.kernels : heap.guest(module);
+}
+
+/**
+ * Runs a kernel of a module on `count` units that do not depend on each other (rows, channels, members of a batch), cut
+ * into as many parts as pay; the same bits for any number of parts.
+ *
+ * @param work  what all of it takes on one thread, roughly, in nanoseconds
+ * @param args  arguments of the kernel for the units from … to − 1
+ * @returns     false where the device has no such kernels and loops must do
+ */
+export function runParts<K>(
+  call: CpuCall<unknown>,
+  module: KernelModule<K>,
+  name: keyof K & string,
+  count: number,
+  work: number,
+  args: (from: number, to: number) => readonly number[],
+): boolean {
+  const heap = (call.context as KernelContext | undefined)?.heap ?? null;
+  return heap !== null && heap.runGuest(module.builds, name, count, work, args);
 }
 
 /** Address of the first element of a view of 4-byte elements. */

@@ -64,8 +64,20 @@ export const matmulOp: Op<null> = /* @__PURE__ */ defineOp<null>({
     if (kernels !== null) {
       if (M === 0 || N === 0) return;
       const [op, ap, bp] = [od.byteOffset, ad.byteOffset, bd.byteOffset];
-      eachRow(rows, [o.offset, a.offset, b.offset], (oi, ai, bi) => {
-        wasmGemm(kernels, M, N, K, ap + 4 * ai, ar, ac, bp + 4 * bi, br, bc, op + 4 * oi, N, 1, false);
+      // The last axis of the batch goes to the kernels as a whole.
+      const count = batch.length > 0 ? batch[batch.length - 1] : 1;
+      if (count === 0) return;
+      const [os, as, bs] = rows.strides.map((strides) => strides.at(-1) ?? 0);
+      const outer = {
+        ...rows,
+        outer: batch.slice(0, -1),
+        strides: rows.strides.map((strides) => strides.slice(0, -1)),
+      };
+      eachRow(outer, [o.offset, a.offset, b.offset], (oi, ai, bi) => {
+        const [c, x, y] = [op + 4 * oi, ap + 4 * ai, bp + 4 * bi];
+        if (count === 1) wasmGemm(kernels, M, N, K, x, ar, ac, y, br, bc, c, N, 1, false);
+        else if (N === 1) kernels.gemmBatch(count, N, M, K, y, bs, bc, br, x, as, ac, ar, c, os, 1);
+        else kernels.gemmBatch(count, M, N, K, x, as, ar, ac, y, bs, br, bc, c, os, N);
       });
       return;
     }

@@ -70,6 +70,24 @@ export interface Kernels
     cRow: number,
     add: boolean,
   ): void;
+  /** `count` products; the matrices of the next one lie `step` elements on. */
+  gemmBatch(
+    count: number,
+    m: number,
+    n: number,
+    k: number,
+    a: number,
+    aStep: number,
+    aRow: number,
+    aCol: number,
+    b: number,
+    bStep: number,
+    bRow: number,
+    bCol: number,
+    c: number,
+    cStep: number,
+    cRow: number,
+  ): void;
   maxOf(x: number, n: number): number;
   /** Σ e^(x − m). */
   expSumOf(x: number, n: number, m: number): number;

@@ -1,61 +1,65 @@
-import { plain, relaxed } from './modules.js';
-import type { Kernels } from './kernels.js';
-
 /** Which kernels a device runs: WebAssembly with relaxed SIMD or with plain SIMD, or loops over typed arrays. */
 export type Build = 'relaxed' | 'plain' | 'loops';
 
-interface Compiled {
-  readonly build: Build;
+/** Kernels compiled twice, in hexadecimal: what `wasm/build.mjs` writes into `src/wasm/modules.ts` of a package. */
+export interface Builds {
+  /** For every engine with SIMD. */
+  readonly plain: string;
+  /** With relaxed SIMD. */
+  readonly relaxed: string;
+}
+
+/** A module for this engine. */
+export interface Compiled {
+  readonly build: 'relaxed' | 'plain';
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly module: WebAssembly.Module;
 }
 
-/** Bytes at the bottom of the heap that belong to the kernels: `HEAP_BASE` of wasm/memory.ts. */
+/** Where the constants of a room's kernels lie, of one room at a time; this and what follows as in wasm/memory.as. */
+export const GUEST_AT = 4096;
+export const GUEST_BYTES = 4096;
+/** The workplace of the first thread. */
+export const BASE = 8192;
+/** Bytes at the bottom of the heap that belong to the kernels. */
 export const HEAP_BASE = 983040;
+/** Bytes of the workplace of every further thread. */
+export const WORKPLACE = 974848;
+/** What 32-bit addresses reach, in pages of 64 KiB: the maximum that all modules declare. */
+export const MAX_PAGES = 65536;
 
-const compiled: Map<string, Compiled | null> = /* @__PURE__ */ new Map();
+const compiled: WeakMap<Builds, Map<string, Compiled | null>> = /* @__PURE__ */ new WeakMap();
 
-function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-}
+/** The modules import a shared memory: this is how its import ends. One bit less, and it is an ordinary memory. */
+const SHARED_MEMORY = '6d656d6f72790203';
 
-/** The fastest module that this engine takes, compiled once; null where it takes none or a page's policy forbids it. */
-function compile(build: 'relaxed' | 'plain'): Compiled | null {
-  const known = compiled.get(build);
-  if (known !== undefined) return known;
-  let result: Compiled | null = null;
-  try {
-    const bytes = bytesOf(build === 'relaxed' ? relaxed : plain);
-    if (WebAssembly.validate(bytes)) result = { build, module: new WebAssembly.Module(bytes) };
-    else if (build === 'relaxed') result = compile('plain');
-  } catch {
-    // No WebAssembly, or a content security policy without 'wasm-unsafe-eval'.
-  }
-  compiled.set(build, result);
-  return result;
-}
-
-/** Kernels over a memory of their own. */
-export interface Instance {
-  readonly build: Build;
-  readonly memory: WebAssembly.Memory;
-  readonly kernels: Kernels;
+function bytesOf(hex: string, shared: boolean): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(hex.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+  if (!shared) bytes[(hex.indexOf(SHARED_MEMORY) + SHARED_MEMORY.length) / 2 - 1] = 1;
+  return bytes;
 }
 
 /**
- * Makes the kernels ready; synchronous, since the module has a few kilobytes.
+ * The fastest module that this engine takes, compiled once; synchronous, since modules have some kilobytes.
  *
  * @param build  the best build to try
- * @param pages  first size of the memory, in 64 KiB
- * @returns      null where WebAssembly with SIMD cannot run
+ * @returns      null where the engine takes none or a page's policy forbids it
  */
-export function instantiate(build: 'relaxed' | 'plain', pages: number): Instance | null {
-  const found = compile(build);
-  if (found === null) return null;
+export function compile(builds: Builds, build: 'relaxed' | 'plain', shared: boolean): Compiled | null {
+  const key = `${build}${shared}`;
+  let known = compiled.get(builds);
+  if (known === undefined) compiled.set(builds, (known = new Map()));
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  let result: Compiled | null = null;
   try {
-    const memory = new WebAssembly.Memory({ initial: pages });
-    const { exports } = new WebAssembly.Instance(found.module, { env: { memory } });
-    return { build: found.build, memory, kernels: exports as unknown as Kernels };
+    const bytes = bytesOf(builds[build], shared);
+    if (WebAssembly.validate(bytes)) result = { build, bytes, module: new WebAssembly.Module(bytes) };
+    else if (build === 'relaxed') result = compile(builds, 'plain', shared);
   } catch {
-    return null;
+    // No WebAssembly, or a content security policy without 'wasm-unsafe-eval'.
   }
+  known.set(key, result);
+  return result;
 }
