@@ -29,6 +29,7 @@ import {
 import { Chooser, viewOf } from './choose.js';
 import { isElementwise } from './kernels/elementwise.js';
 import { tensorKernels } from './kernels/index.js';
+import { isProduct } from './kernels/matmul.js';
 import type { Place } from './loaded.js';
 import { LoadedProgram, loopBlocks } from './loaded.js';
 import type { GpuBlock } from './memory.js';
@@ -191,7 +192,7 @@ export class WebGPUDevice implements Device {
     const kernels = (op: Op): GpuKernels<unknown> | undefined => this.#chooser.kernelsOf(op);
     return {
       separate: true,
-      fusion: { step: isElementwise, operands: this.limits.storageBuffers },
+      fusion: { step: isElementwise, head: isProduct, operands: this.limits.storageBuffers },
       bytesOf: (dtype, length) => blockBytes(tensorBytes(dtype, length)),
       strided: (op) => op !== scanOp && kernels(op)?.strided === true,
       inplace: (op) => kernels(op)?.inplace ?? [],
