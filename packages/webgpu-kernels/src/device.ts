@@ -8,11 +8,13 @@ import type {
   GpuKernels,
   GpuLimits,
   GpuView,
+  Instruction,
   LoopAttrs,
   Node,
   Op,
   Planning,
   Program,
+  Slot,
   Storage,
   Value,
 } from '@seq/tensor/engine';
@@ -26,6 +28,7 @@ import {
   siteOf,
   typedView,
 } from '@seq/tensor/engine';
+import { Beside } from './beside.js';
 import { Chooser, viewOf } from './choose.js';
 import { isElementwise } from './kernels/elementwise.js';
 import { tensorKernels } from './kernels/index.js';
@@ -190,6 +193,7 @@ export class WebGPUDevice implements Device {
 
   #plan(): Planning {
     const kernels = (op: Op): GpuKernels<unknown> | undefined => this.#chooser.kernelsOf(op);
+    const beside = new Beside(this.#chooser, this.limits);
     return {
       separate: true,
       fusion: { step: isElementwise, head: isProduct, operands: this.limits.storageBuffers },
@@ -206,6 +210,10 @@ export class WebGPUDevice implements Device {
         };
         return scratchOf(this.#chooser, op, call);
       },
+      // Checks of numbers stand between kernels.
+      ...(!this.checkNumerics && {
+        together: (group: readonly Instruction[], slots: readonly Slot[]) => beside.together(group, slots),
+      }),
     };
   }
 
@@ -653,6 +661,7 @@ function loopProgram(attrs: LoopAttrs): Program {
         outputs: outputs.map((a, i) => arg(a, inputs.length + i)),
         scratch: blocks.map((_, i) => inputs.length + outputs.length + i),
         node: null,
+        wave: 0,
       },
     ],
     blocks,

@@ -18,10 +18,12 @@ export type {
   GpuPass,
   GpuPlan,
   GpuShader,
+  GpuShaderParts,
   GpuVariant,
   GpuView,
 } from './gpu.js';
 export type { Arg, Executable, Home, Instruction, Planning, Program, Slot } from './program.js';
+export { wavesOf } from './program.js';
 export type { DeviceBuffer, Node, Storage, Value } from './value.js';
 export { newValue, siteOf } from './value.js';
 export type { LoopAttrs } from '../cpu/scan.js';
