@@ -101,7 +101,9 @@ describe('a plan', () => {
     const big = uniform(key(3), [64, 64]);
     const f = (t: Tensor): Tensor => t.matmul(t).exp();
     const plan = (again: boolean): string[] =>
-      kernels(explain((t: Tensor) => valueAndGrad((u: Tensor) => (again ? checkpoint(f, u) : f(u)).sum(), t), big));
+      kernels(
+        explain((t: Tensor) => valueAndGrad((u: Tensor) => (again ? checkpoint(f, u) : f(u)).sum(), t), big),
+      );
     expect(plan(true).filter((op) => op === 'exp').length).toBe(2);
     expect(plan(false).filter((op) => op === 'exp').length).toBe(1);
   });
