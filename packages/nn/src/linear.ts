@@ -33,9 +33,8 @@ export function linear(x: Tensor, params: LinearParams): Tensor {
     const lead = x.shape.slice(0, -1);
     const rows = lead.reduce((a, b) => a * b, 1);
     const flat = x.ndim === 2 ? x : x.reshape([rows, I]); // one matrix product, whatever the leading axes
-    let y = matmul(flat, weight.transpose());
-    if (bias) y = y.add(bias);
-    return x.ndim === 2 ? y : y.reshape([...lead, O]);
+    const y = matmul(flat, weight.transpose()).reshape([...lead, O]);
+    return bias ? y.add(bias) : y;
   });
 }
 

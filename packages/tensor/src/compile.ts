@@ -1,9 +1,11 @@
 import type { Device } from './device.js';
 import { defaultDevice } from './devices.js';
 import { DeviceError, MemoryError, OptionError, StateError } from './engine/errors.js';
+import { evalGraph } from './engine/graph.js';
 import { isContiguous } from './engine/layout.js';
 import type { Executable, Program } from './engine/program.js';
 import { planProgram } from './engine/program.js';
+import { simplify, splitConstants } from './engine/simplify.js';
 import { state, withoutTapes } from './engine/state.js';
 import type { Value } from './engine/value.js';
 import { trace } from './grad.js';
@@ -37,12 +39,13 @@ interface Entry<R> {
   readonly traced: Traced<R>;
   readonly program: Program;
   readonly executable: Executable;
-  /** Tensors that the function closed over; held as long as the plan. */
+  /** Tensors that the function closed over, and what depends on no argument; held as long as the plan. */
   readonly captured: Tensor[];
 }
 
 /**
- * Makes a plan of a function once and replays it: memory assigned by liveness, nothing recorded again.
+ * Makes a plan of a function once and replays it: memory assigned by liveness, nothing recorded again. What depends
+ * on no argument (masks, tables) is computed when the plan is made.
  *
  * A call with other shapes, element types or plain values (numbers, strings) in the arguments makes another
  * plan. Everything that changes from call to call must therefore be a tensor. Under a gradient or inside
@@ -75,7 +78,8 @@ export function compile<A extends readonly unknown[], R>(
       const donated = args.flatMap((a, i) =>
         treeLeaves(a).map(() => donate.includes(i) && !device.checkNumerics),
       );
-      const program = planProgram(traced.graph, donated);
+      const { graph, constants } = splitConstants(simplify(traced.graph));
+      const program = planProgram(graph, donated);
       if (program.peakBytes > memoryBudget) {
         throw new MemoryError(
           `${name}: the plan must fit memoryBudget = ${memoryBudget} bytes, it needs ${program.peakBytes} ` +
@@ -83,7 +87,8 @@ export function compile<A extends readonly unknown[], R>(
             `Shrink the batch or the length, or use checkpoint(). Largest: ${largest(program)}.`,
         );
       }
-      const captured = traced.graph.captured.map((v) => new Tensor(v));
+      const computed = withoutTapes(() => evalGraph(constants, [], (v) => new Tensor(v)));
+      const captured = [...traced.graph.captured.map((v) => new Tensor(v)), ...computed];
       for (const t of captured) unscope(t);
       entry = { traced, program, executable: device.load(program), captured };
       entries.set(id, entry);

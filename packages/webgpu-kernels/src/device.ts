@@ -8,11 +8,13 @@ import type {
   GpuKernels,
   GpuLimits,
   GpuView,
+  Instruction,
   LoopAttrs,
   Node,
   Op,
   Planning,
   Program,
+  Slot,
   Storage,
   Value,
 } from '@seq/tensor/engine';
@@ -26,9 +28,11 @@ import {
   siteOf,
   typedView,
 } from '@seq/tensor/engine';
+import { Beside } from './beside.js';
 import { Chooser, viewOf } from './choose.js';
 import { isElementwise } from './kernels/elementwise.js';
 import { tensorKernels } from './kernels/index.js';
+import { isProduct } from './kernels/matmul.js';
 import type { Place } from './loaded.js';
 import { LoadedProgram, loopBlocks } from './loaded.js';
 import type { GpuBlock } from './memory.js';
@@ -189,9 +193,10 @@ export class WebGPUDevice implements Device {
 
   #plan(): Planning {
     const kernels = (op: Op): GpuKernels<unknown> | undefined => this.#chooser.kernelsOf(op);
+    const beside = new Beside(this.#chooser, this.limits);
     return {
       separate: true,
-      fusion: { step: isElementwise, operands: this.limits.storageBuffers },
+      fusion: { step: isElementwise, head: isProduct, operands: this.limits.storageBuffers },
       bytesOf: (dtype, length) => blockBytes(tensorBytes(dtype, length)),
       strided: (op) => op !== scanOp && kernels(op)?.strided === true,
       inplace: (op) => kernels(op)?.inplace ?? [],
@@ -205,6 +210,10 @@ export class WebGPUDevice implements Device {
         };
         return scratchOf(this.#chooser, op, call);
       },
+      // Checks of numbers stand between kernels.
+      ...(!this.checkNumerics && {
+        together: (group: readonly Instruction[], slots: readonly Slot[]) => beside.together(group, slots),
+      }),
     };
   }
 
@@ -652,6 +661,7 @@ function loopProgram(attrs: LoopAttrs): Program {
         outputs: outputs.map((a, i) => arg(a, inputs.length + i)),
         scratch: blocks.map((_, i) => inputs.length + outputs.length + i),
         node: null,
+        wave: 0,
       },
     ],
     blocks,

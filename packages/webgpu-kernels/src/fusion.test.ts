@@ -1,13 +1,24 @@
 import type { Tensor } from '@seq/tensor';
 import { compile, createCpu, explain, key, tensor, uniform, valueAndGrad } from '@seq/tensor';
 import { describe, expect, test } from 'vitest';
-import { random, testDevice } from './testkit.js';
+import { finishedOp } from '@seq/tensor/engine';
+import type { GpuVariant, Op } from '@seq/tensor/engine';
+import { tensorKernels } from './kernels/index.js';
+import { floorTestDevice, freshDevice, random, testDevice } from './testkit.js';
 
 type Body = (...xs: Tensor[]) => Tensor | readonly Tensor[];
 
 /** Runs a compiled function on WebGPU and the function itself on the CPU, and counts the plan's kernels. */
 async function both(f: Body, shapes: readonly (readonly number[])[]): Promise<number> {
-  const gpu = await testDevice();
+  await agree(f, shapes, await floorTestDevice());
+  return agree(f, shapes, await testDevice());
+}
+
+async function agree(
+  f: Body,
+  shapes: readonly (readonly number[])[],
+  gpu: Tensor['device'],
+): Promise<number> {
   const data = shapes.map((s, i) => {
     const next = random(i + 1);
     return Float32Array.from({ length: s.reduce((a, b) => a * b, 1) }, () => next() * 2 - 1);
@@ -97,6 +108,104 @@ describe('a plan', () => {
       return [loss, ...grads];
     };
     expect(await both(f, [[21, 5], [5]])).toBeLessThanOrEqual(7);
+  });
+
+  test.each([
+    ['tiles and blocks', 40, 72, 24],
+    ['odd sizes', 37, 21, 13],
+    ['one row', 1, 96, 520],
+    ['few columns', 70, 3, 33],
+    ['a long sum', 9, 16, 1200],
+  ])('finishes a product with what follows it: %s', async (_, M, N, K) => {
+    const shapes = [[M, K], [N, K], [N], [M, N], [M, 1]];
+    const dense: Body = (x, w, b) => x.matmul(w.transpose()).add(b);
+    expect(await both(dense, shapes)).toBe(1);
+    const residual: Body = (x, w, b, r) => r.add(x.matmul(w.transpose()).mul(0.5).add(b).tanh());
+    expect(await both(residual, shapes)).toBe(1);
+    // What a backward pass needs stays a result beside the one that goes on.
+    const kept: Body = (x, w, b, _r, s) => {
+      const u = x.matmul(w.transpose()).add(b);
+      return [u.gelu().mul(s), u];
+    };
+    expect(await both(kept, shapes)).toBe(1);
+    const turned: Body = (x, w, _b, r) => r.gt(0).where(w.matmul(x.transpose()).transpose(), -2).add(r);
+    await both(turned, shapes);
+  });
+
+  test('finishes products by the designs for GPUs, whole and cut along K', async () => {
+    const { variants } = tensorKernels().get(finishedOp as Op)!;
+    const gpu = variants
+      .filter((v) => v.name === 'skinny' || v.name === 'tiles')
+      .map((v): GpuVariant<unknown> => ({
+        name: v.name,
+        supports: (call, limits) => v.supports(call, { ...limits, software: false }),
+        plan: (call, limits) => v.plan(call, { ...limits, software: false }),
+      }));
+    expect(gpu.length).toBe(2);
+    const device = await freshDevice({
+      kernels: new Map([[finishedOp as Op, { strided: true, variants: gpu }]]),
+    });
+    const dense: Body = (x, w, b, r) => {
+      const u = x.matmul(w.transpose()).add(b);
+      return [r.add(u.tanh()), u];
+    };
+    for (const [M, N, K] of [
+      [65, 36, 20],
+      [40, 33, 1100],
+      [1, 40, 1100],
+      [3, 24, 512],
+    ]) {
+      const { dispatches } = device.counters;
+      expect(await agree(dense, [[M, K], [N, K], [N], [M, N]], device)).toBe(1);
+      expect(device.counters.dispatches - dispatches).toBe(K > 500 ? 4 : 2); // two rounds
+    }
+    device.dispose();
+  });
+
+  test('finishes batched products through other shapes, and leaves alone what others read', async () => {
+    const shapes = [
+      [2, 3, 10, 8],
+      [2, 3, 12, 8],
+      [10, 12],
+      [2, 30, 12],
+    ];
+    const scores: Body = (q, k, m) => m.gt(0).where(q.matmul(k.transpose([0, 1, 3, 2])).mul(0.3), -1e30);
+    expect(await both(scores, shapes)).toBe(2); // the mask is small, and a kernel of its own
+    const reshaped: Body = (q, k, _m, r) =>
+      q
+        .matmul(k.transpose([0, 1, 3, 2]))
+        .reshape([2, 30, 12])
+        .add(r);
+    expect(await both(reshaped, shapes)).toBe(1);
+    const shared: Body = (q, k) => {
+      const s = q.matmul(k.transpose([0, 1, 3, 2]));
+      return [s.exp(), s.sum(-1)];
+    };
+    expect(await both(shared, shapes)).toBe(3);
+    // Two products, one sum: the second goes on with the first.
+    const two: Body = (q, k) =>
+      q.matmul(k.transpose([0, 1, 3, 2])).add(k.matmul(q.transpose([0, 1, 3, 2])).transpose([0, 1, 3, 2]));
+    expect(await both(two, shapes)).toBe(2);
+  });
+
+  test('finishes a product in the memory of a donated residual', async () => {
+    for (const device of [await testDevice(), await floorTestDevice()]) {
+      const next = random(5);
+      const numbers = (n: number): number[] => Array.from({ length: n }, () => next() - 0.5);
+      const [a, b, r] = [numbers(16 * 20), numbers(20 * 12), numbers(16 * 12)];
+      const step = compile((x: Tensor, w: Tensor, y: Tensor) => y.sub(x.matmul(w).mul(2)), { donate: [2] });
+      const y = tensor(r, { shape: [16, 12], device });
+      const w = tensor(b, { shape: [20, 12], device });
+      const plan = step.plan(tensor(a, { shape: [16, 20], device }), w, y);
+      expect([plan.dispatches, plan.outputBytes]).toEqual([1, 0]);
+      const out = await step(tensor(a, { shape: [16, 20], device }), w, y).data();
+      out.forEach((v, i) => {
+        let want = r[i];
+        for (let k = 0; k < 20; k++) want -= 2 * a[Math.floor(i / 12) * 20 + k] * b[k * 12 + (i % 12)];
+        expect(v).toBeCloseTo(want, 5);
+      });
+      step.dispose();
+    }
   });
 
   test('respects random numbers, flags and integers', async () => {

@@ -1,6 +1,7 @@
 import type { Arg, Home, Instruction, LoopAttrs, Node, Op, Program } from '@seq/tensor/engine';
-import { copyOp, denseLayout, scanOp, sizeOf } from '@seq/tensor/engine';
+import { copyOp, denseLayout, scanOp, sizeOf, wavesOf } from '@seq/tensor/engine';
 import type { GpuCall } from '@seq/tensor/engine';
+import { placesOf } from './beside.js';
 import { alignment, viewOf } from './choose.js';
 import type { PreparedPass, Runner } from './runner.js';
 import type { GpuBlock } from './memory.js';
@@ -33,7 +34,6 @@ interface Reference {
 
 interface Passes {
   readonly kind: 'passes';
-  readonly op: Op;
   readonly passes: readonly PreparedPass[];
   readonly operands: readonly Reference[];
   readonly node: Node | null;
@@ -76,9 +76,10 @@ export class LoadedProgram {
   constructor(runner: Runner, program: Program, aligned: readonly number[]) {
     this.#runner = runner;
     this.program = program;
-    this.#steps = program.instructions.map((instruction) =>
-      instruction.op === scanOp ? this.#loop(instruction, aligned) : this.#passes(instruction, aligned),
-    );
+    this.#steps = wavesOf(program.instructions).map((list) => {
+      if (list.length > 1) return this.#together(list, aligned);
+      return list[0].op === scanOp ? this.#loop(list[0], aligned) : this.#passes(list[0], aligned);
+    });
   }
 
   #reference = ({ slot, layout }: Arg): Reference => {
@@ -116,10 +117,19 @@ export class LoadedProgram {
     });
     return {
       kind: 'passes',
-      op,
       passes,
       operands: [...this.#operands(inputs, outputs, scratch), ...constants],
       node,
+    };
+  }
+
+  #together(list: readonly Instruction[], aligned: readonly number[]): Passes {
+    const calls = list.map((i) => ({ op: i.op, call: this.#call(i, aligned), places: placesOf(i) }));
+    return {
+      kind: 'passes',
+      passes: this.#runner.prepareTogether(calls),
+      operands: list.flatMap((i) => this.#operands(i.inputs, i.outputs, i.scratch)),
+      node: list[0].node,
     };
   }
 

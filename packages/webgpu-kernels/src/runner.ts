@@ -6,6 +6,8 @@ import type { Place } from './loaded.js';
 import type { GpuBlock } from './memory.js';
 import type { Pipeline, Pipelines } from './pipelines.js';
 import type { Queue } from './queue.js';
+import { membersAt } from './beside.js';
+import { joinPasses } from './wgsl/join.js';
 import { grid, memo, reads, shader } from './wgsl/index.js';
 
 /** A dispatch but for the memory it works on. */
@@ -89,6 +91,31 @@ export class Runner {
         return block;
       }),
     };
+  }
+
+  /**
+   * Chooses kernels of calls that run side by side and joins their passes: the first of each, then the second.
+   *
+   * Operands are numbered through: those of the first call, then those of the next.
+   */
+  prepareTogether(
+    calls: readonly {
+      readonly op: Op;
+      readonly call: GpuCall<unknown>;
+      readonly places: readonly string[];
+    }[],
+  ): PreparedPass[] {
+    const list = calls.map(({ op, call, places }) => ({ plan: this.chooser.choose(op, call).plan, places }));
+    const count = Math.max(...list.map(({ plan }) => plan.passes.length));
+    const never = (): Error => new IndexError('joined passes report nothing');
+    const prepared: PreparedPass[] = [];
+    for (let k = 0; k < count; k++) {
+      const members = membersAt(list, k);
+      const joined = members.length > 1 ? joinPasses(members) : null;
+      for (const { pass, operands } of joined === null ? members : [joined])
+        prepared.push({ ...this.#pass(pass, never), operands });
+    }
+    return prepared;
   }
 
   #pass({ shader: s, params, workgroups }: GpuPass, error: (element: number) => Error): PreparedPass {

@@ -212,8 +212,8 @@ export const attendCachedOp: Op<CachedAttrs> = /* @__PURE__ */ defineOp<CachedAt
     const [M, V] = [k.shape[1], v.shape[3]];
     const pairs = B * H * T * M;
     const matmulFlops = 2 * pairs * (D + V);
-    const perPair = 4 + (softcap > 0 ? 3 : 0) + (alibi ? 2 : 0);
-    return { matmulFlops, flops: matmulFlops + perPair * pairs + B * T * H * (D + (sinks ? 4 : 0)) };
+    const perPair = 5 + (softcap > 0 ? 3 : 0) + (alibi ? 2 : 0);
+    return { matmulFlops, flops: matmulFlops + perPair * pairs + B * T * H * (sinks ? 4 : 0) };
   },
 });
 

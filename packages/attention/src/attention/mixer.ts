@@ -55,9 +55,8 @@ export function attention(options: AttentionOptions): CausalMixer<AttentionParam
 
   const project = (x: Tensor, params: AttentionParams): [q: Tensor, k: Tensor, v: Tensor] => {
     const [B, T] = x.shape;
-    const qkv = linear(x, params.qkv);
-    const heads = (from: number, n: number): Tensor =>
-      reshape(qkv.slice(2, from * D, (from + n) * D), [B, T, n, D]);
+    const qkv = reshape(linear(x, params.qkv), [B, T, H + 2 * G, D]);
+    const heads = (from: number, n: number): Tensor => qkv.slice(2, from, from + n);
     return [heads(0, H), heads(H, G), heads(H + G, G)];
   };
   const merge = (heads: Tensor, params: AttentionParams): Tensor => {

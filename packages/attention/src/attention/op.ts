@@ -132,8 +132,8 @@ function scores(fn: string, q: Tensor, k: Tensor, v: Tensor, options: AttendOpti
   const R = H / G;
 
   // Heads of a group are rows of one product with the keys they share.
-  const rows = reshape(transpose(reshape(mul(q, scale), [B, T, G, R, D]), [0, 2, 3, 1, 4]), [B, G, R * T, D]);
-  let s = reshape(matmul(rows, transpose(k, [0, 2, 3, 1])), [B, H, T, S]);
+  const rows = reshape(transpose(reshape(q, [B, T, G, R, D]), [0, 2, 3, 1, 4]), [B, G, R * T, D]);
+  let s = mul(reshape(matmul(rows, transpose(k, [0, 2, 3, 1])), [B, H, T, S]), scale);
   if (softcap !== undefined) s = mul(tanh(mul(s, 1 / softcap)), softcap);
   if (bias) s = add(s, bias);
   if (slopes) s = add(s, alibiBias(slopes, distances(T, S, q.device)));

@@ -104,7 +104,7 @@ export function crossAttention(options: CrossAttentionOptions): CrossAttentionMi
     const pairs = B * H * T * S;
     const matmulFlops = 4 * B * T * C * inner + 2 * B * S * E * kv + 4 * pairs * D;
     const biases = (o.bias ? B * (T * inner + S * kv) : 0) + (o.outBias ? B * T * C : 0);
-    const scores = (o.softcap === undefined ? 4 : 7) * pairs + B * T * inner;
+    const scores = (o.softcap === undefined ? 5 : 8) * pairs;
     return {
       params: 2 * C * inner + E * kv + (o.bias ? inner + kv : 0) + (o.outBias ? C : 0),
       matmulFlops,

@@ -1,5 +1,6 @@
 import { fillOp } from '../ops/fill.js';
 import type { Aval, DType, Shape } from './dtype.js';
+import { sizeOf } from './dtype.js';
 import { isContiguous } from './layout.js';
 import type { Op } from './op.js';
 import { defineOp } from './op.js';
@@ -23,19 +24,39 @@ export interface FusedAttrs {
   readonly avals: readonly Aval[];
   /** Work of all steps. */
   readonly flops: number;
+  readonly matmulFlops: number;
+  /** What the chain goes on with: an op whose inputs come first; its result is the value of the first step. */
+  readonly head: FusedHead | null;
+}
+
+/** An op that does not work element by element, whose results a chain finishes before they are written. */
+export interface FusedHead {
+  readonly op: Op;
+  readonly attrs: unknown;
+  readonly inputs: number;
+  /** Of its result, which has as many elements as those of the chain, in the same order. */
+  readonly shape: Shape;
 }
 
 /** A chain of element-by-element ops as one: made by the planner for devices that can run it. */
 export const fusedOp: Op<FusedAttrs> = /* @__PURE__ */ defineOp<FusedAttrs>({
   name: 'fused',
   infer: (_, { avals }) => avals,
-  cost: (_, __, { flops }) => ({ flops }),
+  cost: (_, __, { flops, matmulFlops }) => ({ flops, matmulFlops }),
+});
+
+/** A chain behind a head, such as a matrix product with bias, activation and residual. */
+export const finishedOp: Op<FusedAttrs> = /* @__PURE__ */ defineOp<FusedAttrs>({
+  ...fusedOp,
+  name: 'finished',
 });
 
 /** What fusion must know of a device. */
 export interface Fusion {
   /** True for an op that may be a step: element i of its result depends on element i of its operands alone. */
   step(op: Op): boolean;
+  /** True for an op that can pass its results through a chain before it writes them; f32 only. */
+  head(op: Op): boolean;
   /** Most operands of a chain, results included. */
   readonly operands: number;
 }
@@ -52,6 +73,7 @@ interface Group {
   /** Members whose results others need as well. */
   readonly results: Set<Node>;
   reads: Set<Value>;
+  head: Node | null;
 }
 
 const dense = (v: Value): boolean => isContiguous(v) && v.offset === 0;
@@ -62,9 +84,9 @@ const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.ev
  *
  * A node joins the chain of a reader that looks at it as it is when all others that read it come behind the chain;
  * they find it as one more result. So nothing is computed twice and the order of the rest stays as it was. Constants
- * become numbers of the chain.
+ * become numbers of the chain. A chain that alone reads the result of a head runs as part of it.
  */
-export function fuse(graph: Graph, { step, operands }: Fusion): readonly Node[] {
+export function fuse(graph: Graph, { step, head, operands }: Fusion): readonly Node[] {
   const producers = new Map<Storage, Node>();
   const readers = new Map<Storage, { node: Node; value: Value }[]>();
   for (const node of graph.nodes) {
@@ -112,21 +134,44 @@ export function fuse(graph: Graph, { step, operands }: Fusion): readonly Node[] 
       members: new Set([node]),
       results: new Set([node]),
       reads: new Set(own),
+      head: null,
     });
+  }
+  const heads = new Set<Node>();
+  for (let i = graph.nodes.length - 1; i >= 0; i--) {
+    const node = graph.nodes[i];
+    if (node.isView || !head(node.op) || node.outputs.length !== 1) continue;
+    const [out] = node.outputs;
+    const uses = readers.get(out.storage) ?? [];
+    const group = uses.length > 0 ? groups.get(uses[0].node) : undefined;
+    if (group === undefined || group.head !== null || kept.has(out.storage)) continue;
+    const inside = uses.every((u) => groups.get(u.node) === group && isWhole(u.value, out, group));
+    const reads = new Set([...group.reads].filter((v) => v.storage !== out.storage).concat(node.inputs));
+    const f32 = [node, ...group.results].every((n) => n.outputs[0].dtype === 'f32');
+    if (!inside || !f32 || reads.size + group.results.size > operands) continue;
+    group.head = node;
+    heads.add(node);
   }
 
   const result: Node[] = [];
   for (const node of graph.nodes) {
     const group = groups.get(node);
+    if (heads.has(node)) continue;
     if (group === undefined) {
       if (node.op === fillOp && isFolded(node, readers, groups, kept)) continue;
       result.push(node);
     } else if (group.root === node) {
-      const folds = group.members.size > 1 || node.inputs.some(isConstant);
+      const folds = group.members.size > 1 || group.head !== null || node.inputs.some(isConstant);
       result.push(folds ? fusedNode(graph, group, isConstant, producers) : node);
     }
   }
   return result;
+}
+
+/** True when a chain reads all elements of a value in their order, whatever shape it gives them. */
+function isWhole(read: Value, out: Value, { root }: Group): boolean {
+  const [{ shape }] = root.outputs;
+  return dense(read) && sameShape(read.shape, shape) && sizeOf(shape) === sizeOf(out.shape);
 }
 
 /** True when every reader of a constant is a chain, which has it as a number. */
@@ -143,23 +188,34 @@ function isFolded(
 
 function fusedNode(
   graph: Graph,
-  { root, members, results }: Group,
+  { root, members, results, head }: Group,
   isConstant: (v: Value) => boolean,
   producers: ReadonlyMap<Storage, Node>,
 ): Node {
   const order = graph.nodes.filter((n) => members.has(n));
-  const inputs: Value[] = [];
+  const inputs: Value[] = [...(head?.inputs ?? [])];
+  const own = inputs.length;
   for (const n of order) {
     for (const v of n.inputs) {
       const inner = producers.get(v.storage);
-      if (isConstant(v) || (inner !== undefined && members.has(inner)) || inputs.includes(v)) continue;
+      const inside = inner !== undefined && (members.has(inner) || inner === head);
+      if (isConstant(v) || inside || inputs.indexOf(v, own) !== -1) continue;
       inputs.push(v);
     }
   }
   const steps: FusedStep[] = [];
   const places = new Map<Node, number>();
-  let flops = 0;
+  let [flops, matmulFlops] = [0, 0];
+  const count = (n: Node): void => {
+    const cost = n.op.cost?.(n.inputs, n.outputs, n.attrs);
+    flops += cost?.flops ?? 0;
+    matmulFlops += cost?.matmulFlops ?? 0;
+  };
   const add = (s: FusedStep): number => inputs.length + steps.push(s) - 1;
+  if (head !== null) {
+    count(head);
+    places.set(head, add({ op: head.op, args: [], dtype: head.outputs[0].dtype, constant: null }));
+  }
   for (const n of order) {
     const args = n.inputs.map((v) => {
       if (isConstant(v)) {
@@ -167,22 +223,34 @@ function fusedNode(
         return add({ op: fillOp as Op, args: [], dtype: v.dtype, constant: value });
       }
       const inner = producers.get(v.storage);
-      return inner !== undefined && members.has(inner) ? places.get(inner)! : inputs.indexOf(v);
+      return (inner && places.get(inner)) ?? inputs.indexOf(v, own);
     });
     places.set(n, add({ op: n.op, args, dtype: n.outputs[0].dtype, constant: null }));
-    flops += n.op.cost?.(n.inputs, n.outputs, n.attrs).flops ?? 0;
+    count(n);
   }
   // The result of the last step comes first: it alone may take over the memory of an operand.
   const leaving = [root, ...[...results].filter((n) => n !== root)];
   const outputs = leaving.map((n) => n.outputs[0]);
-  const attrs: FusedAttrs = { steps, results: leaving.map((n) => places.get(n)!), avals: outputs, flops };
+  const attrs: FusedAttrs = {
+    steps,
+    results: leaving.map((n) => places.get(n)!),
+    avals: outputs,
+    flops,
+    matmulFlops,
+    head: head && {
+      op: head.op,
+      attrs: head.attrs,
+      inputs: own,
+      shape: head.outputs[0].shape,
+    },
+  };
   return {
-    op: fusedOp as Op,
+    op: (head === null ? fusedOp : finishedOp) as Op,
     attrs,
     inputs,
     outputs,
     isView: false,
-    site: root.site,
+    site: (head ?? root).site,
     dead: false,
     done: false,
   };
@@ -190,7 +258,7 @@ function fusedNode(
 
 /** What a node is called in reports. */
 export function titleOf(op: Op, attrs: unknown): string {
-  if (op !== fusedOp) return op.name;
+  if (op !== fusedOp && op !== finishedOp) return op.name;
   return (attrs as FusedAttrs).steps
     .filter((s) => s.constant === null)
     .map((s) => s.op.name)

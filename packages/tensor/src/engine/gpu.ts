@@ -66,6 +66,22 @@ export interface GpuShader {
    * becomes 2³² − 1 − (first bad element). Its place comes behind the offsets of the other bindings.
    */
   readonly reports: boolean;
+  /** What the text was put together from, for devices that join shaders which may run side by side. */
+  readonly parts?: GpuShaderParts;
+}
+
+/** The pieces of a shader's text. */
+export interface GpuShaderParts {
+  readonly workgroup: readonly [number, number, number];
+  readonly enable: readonly string[];
+  /** Names and element types of the bindings: `b_name` is the array, `p.o_name` its first element. */
+  readonly bound: readonly { readonly name: string; readonly type: string }[];
+  /** Names of `GpuShader.params`: `p.name` in the text. */
+  readonly params: readonly string[];
+  /** Everything at module scope beside the bindings and the uniform block. */
+  readonly declare: string;
+  /** The body of `main`, which may use the built-in values wid, nwg, lid, lix, gid, sgid and sgsize. */
+  readonly main: string;
 }
 
 /** One dispatch. */

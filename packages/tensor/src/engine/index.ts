@@ -7,8 +7,8 @@ export type { Aval, DType, Shape, TypedArray } from './dtype.js';
 export { bytesPerElement, isFloat, sizeOf, typedView } from './dtype.js';
 export type { Layout } from './layout.js';
 export { denseLayout, isContiguous, stridesOf } from './layout.js';
-export type { FusedAttrs, FusedStep, Fusion } from './fuse.js';
-export { fusedOp, titleOf } from './fuse.js';
+export type { FusedAttrs, FusedHead, FusedStep, Fusion } from './fuse.js';
+export { finishedOp, fusedOp, titleOf } from './fuse.js';
 export type { Op } from './op.js';
 export type {
   GpuBinding,
@@ -18,10 +18,12 @@ export type {
   GpuPass,
   GpuPlan,
   GpuShader,
+  GpuShaderParts,
   GpuVariant,
   GpuView,
 } from './gpu.js';
 export type { Arg, Executable, Home, Instruction, Planning, Program, Slot } from './program.js';
+export { wavesOf } from './program.js';
 export type { DeviceBuffer, Node, Storage, Value } from './value.js';
 export { newValue, siteOf } from './value.js';
 export type { LoopAttrs } from '../cpu/scan.js';

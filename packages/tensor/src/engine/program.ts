@@ -6,6 +6,8 @@ import { fuse } from './fuse.js';
 import type { Layout } from './layout.js';
 import { denseLayout, isContiguous } from './layout.js';
 import type { Op, OpCost } from './op.js';
+import { schedule } from './schedule.js';
+import { simplify } from './simplify.js';
 import type { Graph } from './trace.js';
 import type { Node, Storage, Value } from './value.js';
 
@@ -24,7 +26,7 @@ export interface Slot {
   readonly length: number;
   readonly bytes: number;
   home: Home;
-  /** First and last instruction that touches it; −1 and the number of instructions reach outside. */
+  /** First and last wave that touches it; −1 and the number of waves reach outside. */
   first: number;
   last: number;
 }
@@ -44,6 +46,8 @@ export interface Instruction {
   /** Slots of scratch memory. */
   readonly scratch: readonly number[];
   readonly node: Node | null;
+  /** When it runs: instructions with the same number run side by side. */
+  readonly wave: number;
 }
 
 /**
@@ -61,7 +65,7 @@ export interface Program {
   readonly arenaBytes: number;
   /** For each output the input whose memory it takes over, or −1. */
   readonly donated: readonly number[];
-  /** For each input the first instruction that writes into its memory; Infinity when none does. */
+  /** For each input the first wave that writes into its memory; Infinity when none does. */
   readonly overwrittenAt: readonly number[];
   readonly inputBytes: number;
   /** Bytes of outputs that need memory of their own. */
@@ -84,6 +88,8 @@ export interface Planning {
   readonly fusion?: Fusion;
   /** True when temporaries that live at once must lie in blocks of their own; otherwise one block holds all. */
   readonly separate: boolean;
+  /** True when instructions that do not need each other can run at once; absent where nothing can. */
+  together?(group: readonly Instruction[], slots: readonly Slot[]): boolean;
 }
 
 /** An operand as planning sees it. */
@@ -105,26 +111,25 @@ const dense = (v: Value): boolean =>
  * @param takers  only the first so many outputs may take over the memory of an input
  */
 export function planProgram(
-  graph: Graph,
+  recorded: Graph,
   donate: readonly boolean[] = [],
   takers: number = Infinity,
 ): Program {
+  const graph = simplify(recorded);
   const { planning } = graph.device;
   const slots: Slot[] = [];
-  const instructions: Instruction[] = [];
+  const emitted: Instruction[] = [];
   const slotOf = new Map<Storage, number>();
   const newSlot = (aval: Aval, home: Home, bytes?: number): number => {
     const length = sizeOf(aval.shape);
-    const at = instructions.length;
     bytes ??= planning.bytesOf(aval.dtype, length);
-    slots.push({ aval, length, bytes, home, first: at, last: at });
+    slots.push({ aval, length, bytes, home, first: Infinity, last: 0 });
     return slots.length - 1;
   };
   const arena = (): Home => ({ kind: 'arena', block: 0, offset: 0 });
 
   graph.inputs.forEach((v, index) => {
     const s = newSlot({ shape: v.shape, dtype: v.dtype }, { kind: 'input', index });
-    slots[s].first = -1;
     slotOf.set(v.storage, s);
   });
 
@@ -136,7 +141,6 @@ export function planProgram(
     outs: readonly Aval[],
     node: Node | null,
   ): number[] => {
-    const at = instructions.length;
     const operands = inputs.map(({ slot, layout }) => ({
       shape: layout.shape,
       strides: layout.strides,
@@ -147,14 +151,14 @@ export function planProgram(
       .scratch(op, operands, outs, attrs)
       .map((bytes) => newSlot({ shape: [Math.ceil(bytes / 8)], dtype: 'f64' }, arena(), bytes));
     const outputs = outs.map((a) => newSlot({ shape: a.shape, dtype: a.dtype }, arena()));
-    for (const a of inputs) slots[a.slot].last = at;
-    instructions.push({
+    emitted.push({
       op,
       attrs,
       inputs,
       outputs: outputs.map((s, i) => ({ slot: s, layout: denseLayout(outs[i].shape) })),
       scratch,
       node,
+      wave: emitted.length,
     });
     return outputs;
   };
@@ -190,7 +194,12 @@ export function planProgram(
     taken.add(s);
     return s;
   });
-  const end = instructions.length;
+  const waves = planning.together
+    ? schedule(emitted, slots, (group, all) => planning.together!(group, all))
+    : emitted.map((i) => [i]);
+  const instructions = waves.flatMap((list, wave) => list.map((i): Instruction => ({ ...i, wave })));
+  liveness(slots, instructions);
+  const end = waves.length;
   outputSlots.forEach((s, index) => {
     slots[s].home = { kind: 'output', index };
     slots[s].last = end;
@@ -217,6 +226,24 @@ export function planProgram(
   };
 }
 
+/** The instructions of each wave. */
+export function wavesOf(instructions: readonly Instruction[]): Instruction[][] {
+  const waves: Instruction[][] = [];
+  for (const i of instructions) (waves[i.wave] ??= []).push(i);
+  return waves;
+}
+
+/** Notes the first and last wave that touches each slot; inputs are there before. */
+function liveness(slots: readonly Slot[], instructions: readonly Instruction[]): void {
+  for (const { inputs, outputs, scratch, wave } of instructions) {
+    for (const s of [...[...inputs, ...outputs].map((a) => a.slot), ...scratch]) {
+      slots[s].first = Math.min(slots[s].first, wave);
+      slots[s].last = Math.max(slots[s].last, wave);
+    }
+  }
+  for (const s of slots) if (s.home.kind === 'input') s.first = -1;
+}
+
 /**
  * Lets results take over the memory of operands that die with the instruction, where the op allows it.
  *
@@ -232,7 +259,10 @@ function shareMemory(
 ): number[] {
   const donated = outputSlots.map(() => -1);
   const claimed = new Set<number>();
-  instructions.forEach(({ op, inputs, outputs }, at) => {
+  const waves = wavesOf(instructions);
+  instructions.forEach((instruction) => {
+    const { op, inputs, outputs, wave: at } = instruction;
+    const others = waves[at].filter((i) => i !== instruction);
     const done = new Set<number>();
     for (const [o, i] of planning.inplace(op)) {
       const arg = inputs[i];
@@ -247,7 +277,8 @@ function shareMemory(
         sizeOf(arg.layout.shape) === x.length &&
         isContiguous(arg.layout) &&
         inputs.filter((a) => slots[a.slot].home === home).length === 1 &&
-        !outputs.some((p) => slots[p.slot].home === home);
+        !outputs.some((p) => slots[p.slot].home === home) &&
+        !others.some((i) => [...i.inputs, ...i.outputs].some((a) => slots[a.slot].home === home));
       if (!fits || home.kind === 'output') continue;
       if (home.kind === 'input' && (!donate[home.index] || claimed.has(home.index))) continue;
       if (out.home.kind === 'output') {
@@ -266,10 +297,10 @@ function shareMemory(
 /** When the memory of each input is first written; temporaries may take it over as well as outputs. */
 function overwrites(inputs: number, slots: readonly Slot[], instructions: readonly Instruction[]): number[] {
   const first = new Array<number>(inputs).fill(Infinity);
-  instructions.forEach(({ outputs }, at) => {
+  instructions.forEach(({ outputs, wave }) => {
     for (const { slot } of outputs) {
       const { home } = slots[slot];
-      if (home.kind === 'input') first[home.index] = Math.min(first[home.index], at);
+      if (home.kind === 'input') first[home.index] = Math.min(first[home.index], wave);
     }
   });
   return first;

@@ -1,48 +1,87 @@
-import { matmulOp } from '@seq/tensor/engine';
-import type { GpuCall, GpuLimits, GpuVariant } from '@seq/tensor/engine';
+import { finishedOp, matmulOp } from '@seq/tensor/engine';
+import type { FusedAttrs, GpuCall, GpuLimits, GpuPlan, GpuVariant, Op } from '@seq/tensor/engine';
 import type { Entry } from './entry.js';
 import { entry } from './entry.js';
+import { epilogueOf, productOf } from './matmul/epilogue.js';
+import type { MatmulPlanOptions } from './matmul/plan.js';
 import { isSkinny, planDirect, planSkinny, planTiles } from './matmul/plan.js';
 
-const f32 = ({ inputs }: GpuCall<null>): true | string =>
-  inputs.every((x) => x.dtype === 'f32') || `needs f32, got ${inputs.map((x) => x.dtype).join(' and ')}`;
+/** A way to compute a product, with or without something to do before it is written. */
+interface Kernel {
+  readonly name: string;
+  supports(call: GpuCall<unknown>, limits: GpuLimits): true | string;
+  plan(call: GpuCall<unknown>, limits: GpuLimits, options: MatmulPlanOptions): GpuPlan;
+}
+
+const f32 = ({ inputs: [a, b] }: GpuCall<unknown>): true | string =>
+  (a.dtype === 'f32' && b.dtype === 'f32') || `needs f32, got ${a.dtype} and ${b.dtype}`;
 
 const program = 'workgroup memory and barriers are slow on an adapter that is a program on the CPU';
 
 /** Vector and matrix: sums along K by a whole workgroup. */
-export const skinnyVariant: GpuVariant<null> = {
+const skinny: Kernel = {
   name: 'skinny',
   supports(call, limits) {
     if (limits.software) return program;
     return isSkinny(call) ? f32(call) : 'is for at most four rows or columns';
   },
-  plan: (call) => planSkinny(call),
+  plan: (call, _, options) => planSkinny(call, options),
 };
 
 /** Register blocks over tiles in workgroup memory. */
-export const tileVariant: GpuVariant<null> = {
+const tiled: Kernel = {
   name: 'tiles',
   supports: (call, limits) => (limits.software ? program : f32(call)),
-  plan: (call) => planTiles(call),
+  plan: (call, _, options) => planTiles(call, options),
 };
 
 /** Register blocks whose rows four lanes read together: SwiftShader, whose subgroups are a CPU's vectors of four. */
-export const subgroupVariant: GpuVariant<null> = {
+const subgroup: Kernel = {
   name: 'subgroup of four',
-  supports(call, { software, subgroupSize }: GpuLimits) {
+  supports(call, { software, subgroupSize }) {
     if (!software || subgroupSize !== 4) return 'is for a software adapter with subgroups of four';
     return f32(call);
   },
-  plan: (call, limits) => planDirect(call, limits, true),
+  plan: (call, limits, options) => planDirect(call, limits, true, options),
 };
 
 /** Register blocks read straight from storage: runs everywhere. */
-export const directVariant: GpuVariant<null> = {
+const direct: Kernel = {
   name: 'registers',
   supports: f32,
-  plan: (call, limits) => planDirect(call, limits, false),
+  plan: (call, limits, options) => planDirect(call, limits, false, options),
 };
 
+const plain = ({ name, supports, plan }: Kernel): GpuVariant<null> => ({
+  name,
+  supports,
+  plan: (call, limits) => plan(call, limits, {}),
+});
+
+export const skinnyVariant: GpuVariant<null> = plain(skinny);
+export const tileVariant: GpuVariant<null> = plain(tiled);
+export const subgroupVariant: GpuVariant<null> = plain(subgroup);
+export const directVariant: GpuVariant<null> = plain(direct);
+
+/** Products finished by a chain that the planner found behind them. */
+const finished = ({ name, supports, plan }: Kernel): GpuVariant<FusedAttrs> => ({
+  name,
+  supports: (call, limits) => supports(productOf(call), limits),
+  plan: (call, limits) => plan(productOf(call), limits, { epilogue: epilogueOf(call) }),
+});
+
+/** Which ops the planner may let a chain finish. */
+export const isProduct = (op: Op): boolean => op === matmulOp;
+
 export const matmulKernels = (): Entry[] => [
-  entry(matmulOp, { strided: true, variants: [skinnyVariant, tileVariant, subgroupVariant, directVariant] }),
+  entry(matmulOp, {
+    strided: true,
+    variants: [skinnyVariant, tileVariant, subgroupVariant, directVariant],
+  }),
+  entry(finishedOp, {
+    strided: true,
+    variants: [skinny, tiled, subgroup, direct].map(finished),
+    // What the chain reads beside the factors, element by element.
+    inplace: Array.from({ length: 14 }, (_, i) => [0, i + 2] as const),
+  }),
 ];

@@ -110,6 +110,18 @@ function elementwise(): VerifyCase[] {
       op: ops.fusedOp,
       run: (s) => planned((x) => x.mul(0.5).sigmoid().mul(x).add(1), s.floats(shape)),
     })),
+    ...[
+      [40, 24, 36],
+      [37, 21, 13],
+      [3, 600, 40],
+    ].map(([M, K, N]): VerifyCase => ({
+      op: ops.finishedOp,
+      tolerance: 1e-4,
+      run: (s) => {
+        const [w, b] = [s.floats([N, K]), s.floats([N])];
+        return planned((x) => t.matmul(x, w.transpose()).mul(0.1).add(b).tanh(), s.floats([M, K]));
+      },
+    })),
   ];
 }
 

@@ -156,9 +156,9 @@ export function shader(spec: ShaderSpec): GpuShader {
   };
   const bound = operands.filter((o) => home(o) === o);
 
-  const lines: string[] = [];
-  if (operands.some((o) => o.type.startsWith('f16'))) lines.push('enable f16;');
-  for (const e of enable) lines.push(`enable ${e};`);
+  const enabled = [...(operands.some((o) => o.type.startsWith('f16')) ? ['f16'] : []), ...enable];
+  const lines = enabled.map((e) => `enable ${e};`);
+  const own: string[] = [];
   const fields = [
     ...bound.map((o) => `o_${o.name}: u32`),
     ...(reports ? ['o_report: u32'] : []),
@@ -181,12 +181,14 @@ export function shader(spec: ShaderSpec): GpuShader {
       ? `b_${h.name}[(p.o_${h.name} >> 2u) + i]`
       : `b_${h.name}[p.o_${h.name} + i]`;
     const bits = stored[h.type] === stored[o.type] ? at : `bitcast<${stored[o.type]}>(${at})`;
-    lines.push(`fn ${o.name}(i: u32) -> ${valueType(o.type)} { return ${loaded(o.type, bits)}; }`);
+    own.push(`fn ${o.name}(i: u32) -> ${valueType(o.type)} { return ${loaded(o.type, bits)}; }`);
     if (o.access === 'write') {
-      lines.push(`fn set_${o.name}(i: u32, v: ${valueType(o.type)}) { ${at} = ${storable(o.type, 'v')}; }`);
+      own.push(`fn set_${o.name}(i: u32, v: ${valueType(o.type)}) { ${at} = ${storable(o.type, 'v')}; }`);
     }
   }
-  lines.push(`const WG = ${invocations}u;`, declare);
+  own.push(`const WG = ${invocations}u;`, declare);
+
+  lines.push(...own);
 
   const body =
     (/\bgroup\b|\blinear\b/.test(main) ? 'let group = wid.x + wid.y * nwg.x;\n' : '') +
@@ -201,6 +203,14 @@ export function shader(spec: ShaderSpec): GpuShader {
     bindings: bound.map(({ access, operand }) => ({ access, operand })),
     params: Object.values(params),
     reports,
+    parts: {
+      workgroup: size,
+      enable: enabled,
+      bound: bound.map((o) => ({ name: o.name, type: stored[o.type] })),
+      params: Object.keys(params),
+      declare: own.join('\n'),
+      main: body,
+    },
   };
 }
 

@@ -2,23 +2,11 @@ import type { DType, GpuCall, GpuPass, GpuShader, Op } from '@seq/tensor/engine'
 import { sizeOf } from '@seq/tensor/engine';
 import type { Element, Operand } from '../../wgsl/shader.js';
 import { grid, reads, shader, writes } from '../../wgsl/shader.js';
-import { wordOf } from '../creation.js';
-import { mathOf } from '../../wgsl/math.js';
 import { expressions } from './expressions.js';
+import type { Lane, Step } from './lane.js';
+import { constantsOf, laneKey, laneText, wgslType } from './lane.js';
 import type { Access, Placed } from './layout.js';
 import { accessOf, broadcastStrides, collapse } from './layout.js';
-
-/**
- * One op of a chain: `args` number the values it takes, inputs first, then the steps before it. The element types
- * of its arguments follow from what they are.
- */
-export interface Step {
-  readonly op: Op;
-  readonly args: readonly number[];
-  readonly dtype: DType;
-  /** A number in place of an op: it becomes a parameter of the shader. */
-  readonly constant?: number | null;
-}
 
 /** A chain of element-by-element ops over inputs that broadcast to the shape of the outputs. */
 export interface Chain {
@@ -41,14 +29,6 @@ const WORKGROUP = 64;
 /** Elements, or fours of elements, of one invocation. */
 const EACH = 4;
 
-const wgslType: { readonly [D in DType]: string } = {
-  f32: 'f32',
-  f64: 'f32',
-  f16: 'f32',
-  i32: 'i32',
-  u32: 'u32',
-  bool: 'bool',
-};
 const vectorType: { readonly [D in DType]: Element } = {
   f32: 'f32x4',
   f64: 'f32x4',
@@ -99,8 +79,7 @@ export function chainPass(chain: Chain): GpuPass | undefined {
     vector,
     sizes.length,
     readers.map((r) => `${r.operand}${r.view.dtype}${r.access}${strided(r)}`),
-    outputs.map((o) => o.value),
-    chain.steps.map((s) => `${isConstant(s) ? '' : s.op.name}${s.args.join()}${s.dtype}`),
+    laneKey(laneOf(chain)),
     alias,
   ].join(';');
   let made = shaders.get(key);
@@ -115,7 +94,7 @@ export function chainPass(chain: Chain): GpuPass | undefined {
     r.strides.forEach((s, i) => params.push(i === sizes.length - 1 ? s * (per / unit) : s / unit));
     if (vector && r.access === 'any') params.push(r.strides[sizes.length - 1] ?? 1);
   }
-  for (const s of chain.steps) if (isConstant(s)) params.push(wordOf(s.constant, s.dtype));
+  for (const [, word] of constantsOf(laneOf(chain))) params.push(word);
   return { shader: made, params: params.map((v) => v >>> 0), workgroups: grid(n / per, WORKGROUP * EACH) };
 }
 
@@ -133,7 +112,15 @@ export function opPass(op: Op, call: GpuCall<unknown>, single: boolean = false):
   });
 }
 
-const isConstant = (s: Step): s is Step & { readonly constant: number } => typeof s.constant === 'number';
+function laneOf({ inputs, steps, outputs }: Chain): Lane {
+  return {
+    given: inputs.map(({ view: { dtype } }, id) => ({ id, dtype })),
+    steps,
+    first: inputs.length,
+    results: outputs.map(({ view: { dtype }, value }) => ({ id: value, dtype })),
+    prefix: 'k',
+  };
+}
 
 const shaders = new Map<string, GpuShader>();
 
@@ -144,8 +131,7 @@ function build(
   vector: boolean,
   strided: (r: Reader) => boolean,
 ): GpuShader {
-  const { inputs, outputs, steps, alias } = chain;
-  const types: DType[] = [...inputs.map((i) => i.view.dtype), ...steps.map((s) => s.dtype)];
+  const { inputs, outputs, alias } = chain;
   const nameOf = (k: number): string => (k < outputs.length ? `y${k}` : `x${k - outputs.length}`);
   const wide = (r: Reader): boolean => vector && (r.access === 'linear' || r.access === 'rows');
 
@@ -162,35 +148,10 @@ function build(
     if (vector && r.access === 'any') params[`t_${nameOf(k)}`] = 'u32';
   });
 
-  // The scalar computation.
-  const values = inputs.map((_, i) => `v${i}`);
-  const body = steps.map((s, i) => {
-    const id = inputs.length + i;
-    values.push(`v${id}`);
-    if (isConstant(s)) {
-      params[`k${i}`] = 'u32';
-      const word = s.dtype === 'bool' ? `p.k${i} != 0u` : `bitcast<${wgslType[s.dtype]}>(p.k${i})`;
-      return `  let v${id} = ${word};`;
-    }
-    const text = expressions.get(s.op)!(
-      s.args.map((a) => values[a]),
-      s.args.map((a) => types[a]),
-      s.dtype,
-    );
-    const last = outputs.some((o) => o.value === id);
-    return `  let v${id} = ${s.dtype === 'f16' && !last ? `quantizeToF16(${text})` : text};`;
-  });
+  const lane = laneOf(chain);
+  for (const [constant] of constantsOf(lane)) params[constant] = 'u32';
+  const declare = laneText(lane);
   const many = outputs.length > 1;
-  const results = outputs.map((o) => values[o.value]);
-  const arguments_ = inputs.map((o, i) => `v${i}: ${wgslType[o.view.dtype]}`).join(', ');
-  const declare = [
-    mathOf(body.join('\n')),
-    many ? `struct Result { ${outputs.map((o, i) => `r${i}: ${wgslType[o.view.dtype]}`).join(', ')} }` : '',
-    `fn lane(${arguments_}) -> ${many ? 'Result' : wgslType[outputs[0].view.dtype]} {`,
-    ...body,
-    `  return ${many ? `Result(${results.join(', ')})` : results[0]};`,
-    '}',
-  ].join('\n');
 
   // Where element (or four) i of each operand is.
   const lines: string[] = [];

@@ -9,7 +9,7 @@ import {
   openText,
   operandsOf,
   paramsOf,
-  storeText,
+  storeBlock,
   upTo,
   valuesOf,
   workgroupsOf,
@@ -122,15 +122,16 @@ function text(d: Direct, f: Form): string {
   const step = f.a === 'k4' || f.b === 'k4' ? 4 : 1;
   const a = readA(d, f, step);
   const b = useB(d, f, step);
-  const store = (i: number, j: number): string => {
-    const row = `top + ${i}u`;
-    if (!wide || f.store4) return storeText(f, `c${i}_${j}`, row, `column${j}`);
-    return upTo(4)
-      .map((c) => storeText(f, `c${i}_${j}.${xyzw[c]}`, row, `column${j} + ${c}u`))
-      .join(' ');
-  };
+  const place = (j: string): string => `left + (${j} * ${d.lanes}u + lid.x)${wide ? ' * 4u' : ''}`;
+  const write = storeBlock(f, {
+    sums: upTo(d.rows).flatMap((i) => upTo(vectors).map((j) => `c${i}_${j}`)),
+    vectors,
+    wide,
+    row: (i) => `top + ${i}`,
+    column: place,
+  });
   return `${openText(d.rows, d.columns * d.lanes)}
-${each(vectors, (j) => `let column${j} = left + (${j * d.lanes}u + lid.x)${wide ? ' * 4u' : ''};`)}
+${each(vectors, (j) => `let column${j} = ${place(`${j}u`)};`)}
 ${a.before}
 ${b.before}
 ${each(d.rows, (i) =>
@@ -143,7 +144,7 @@ ${a.load}
 ${b.load}
 ${each(step, (q) => `{\n${b.add(q, (i) => a.at(i, q))}\n}`)}
 }
-${each(d.rows, (i) => `if (top + ${i}u < p.M) {\n${each(vectors, (j) => `if (column${j} < p.N) { ${store(i, j)} }`)}\n}`)}`;
+${write}`;
 }
 
 interface Made {
@@ -160,6 +161,7 @@ const shaders = /* @__PURE__ */ memo((): GpuShader => {
     name: 'matmul/direct',
     operands: operandsOf(f, y),
     params: paramsOf(f),
+    alias: f.epilogue?.alias ?? [],
     workgroup: d.lanes,
     ...(d.shared ? { enable: ['subgroups'] as const } : {}),
     declare: declareOf(f),

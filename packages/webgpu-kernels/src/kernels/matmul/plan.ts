@@ -25,7 +25,8 @@ function formOf(p: Problem, epilogue?: Epilogue): Form {
   const a = accessOf(p.a, p.M, p.K);
   const b = accessOf(p.b, p.N, p.K);
   const rank = p.batch.length;
-  return { a, b, store4: storesFours(p) && b === 'free4', rank, swapped: p.swapped, epilogue };
+  const store4 = storesFours(p) && b === 'free4' && epilogue?.inPlace !== true;
+  return { a, b, store4, rank, swapped: p.swapped, epilogue };
 }
 
 /** Dispatches of a design; sums over parts of K follow in a second pass. */

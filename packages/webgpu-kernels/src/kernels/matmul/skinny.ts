@@ -125,6 +125,7 @@ const shaders = /* @__PURE__ */ memo((): GpuShader => {
     name: 'matmul/skinny',
     operands: operandsOf(f, y),
     params: paramsOf(f),
+    alias: f.epilogue?.alias ?? [],
     workgroup: 256,
     declare: `${declareOf(f)}\n${declare}`,
     main: `${openText(rows, skinnyColumns(f))}\n${main}`,

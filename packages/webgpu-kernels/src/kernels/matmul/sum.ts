@@ -11,6 +11,7 @@ const shaders = /* @__PURE__ */ memo((): GpuShader => {
     name: 'matmul/sum',
     operands: [reads('x', 'f32', from), writes('y', 'f32', to), ...(epilogue?.operands ?? [])],
     params: { n: 'u32', slices: 'u32', size: 'u32', columns: 'u32', ...epilogue?.params },
+    alias: epilogue?.alias ?? [],
     workgroup: 64,
     declare: epilogue?.declare ?? '',
     main: `let i = linear;

@@ -14,6 +14,10 @@ export interface Epilogue {
   readonly values: readonly number[];
   /** Functions, among them `finish`. */
   readonly declare: string;
+  /** As `ShaderSpec.alias`: an operand of the epilogue may lie in the memory of y. */
+  readonly alias?: readonly number[];
+  /** True when one does: y is then written one element at a time. */
+  readonly inPlace?: boolean;
 }
 
 /** How the sum over K and the grid are divided. */
@@ -131,6 +135,45 @@ export function storeText(f: Form, value: string, row: string, column: string): 
   const finish = (v: string, c: string): string =>
     f.swapped ? `finish(${v}, batch, ${c}, ${row})` : `finish(${v}, batch, ${row}, ${c})`;
   if (!f.store4) return `set_y(${place}, ${finish(value, column)});`;
-  const lanes = upTo(4).map((c) => finish(`v4[${c}]`, `${column} + ${c}u`));
-  return `{ let v4 = ${value}; set_y((${place}) >> 2u, vec4<f32>(${lanes.join(', ')})); }`;
+  const lane = finish('v4[l]', `${column} + l`);
+  return `{ var v4 = ${value}; for (var l = 0u; l < 4u; l++) { v4[l] = ${lane}; } set_y((${place}) >> 2u, v4); }`;
+}
+
+/** The sums of an invocation, and where they belong. */
+interface Block {
+  /** Names of the sums, row by row. */
+  readonly sums: readonly string[];
+  /** Sums in a row of the block; each is a vector of four columns where `wide`. */
+  readonly vectors: number;
+  readonly wide: boolean;
+  /** Texts of row and column from texts of the numbers of sums. */
+  readonly row: (i: string) => string;
+  readonly column: (j: string) => string;
+}
+
+/** Writes all sums. With an epilogue by a loop: what may be long stands in the shader once. */
+export function storeBlock(f: Form, { sums, vectors, wide, row, column }: Block): string {
+  const all = (value: string): string => {
+    if (!wide || f.store4) return `if (n < p.N) { ${storeText(f, value, 'm', 'n')} }`;
+    if (f.epilogue !== undefined)
+      return `for (var c = 0u; c < 4u; c++) { if (n + c < p.N) { ${storeText(f, `${value}[c]`, 'm', 'n + c')} } }`;
+    return each(4, (c) => `if (n + ${c}u < p.N) { ${storeText(f, `${value}[${c}]`, 'm', `n + ${c}u`)} }`);
+  };
+  const rows = sums.length / vectors;
+  if (f.epilogue === undefined) {
+    const ofRow = (i: number): string =>
+      each(vectors, (j) => `{ let n = ${column(`${j}u`)};\n${all(sums[i * vectors + j])} }`);
+    return each(rows, (i) => `{ let m = ${row(`${i}u`)};\nif (m < p.M) {\n${ofRow(i)}\n} }`);
+  }
+  const type = wide ? 'vec4<f32>' : 'f32';
+  return `var sums_ = array<${type}, ${sums.length}>(${sums.join(', ')});
+for (var i = 0u; i < ${rows}u; i++) {
+let m = ${row('i')};
+if (m >= p.M) { break; }
+for (var j = 0u; j < ${vectors}u; j++) {
+let n = ${column('j')};
+var v = sums_[i * ${vectors}u + j];
+${all('v')}
+}
+}`;
 }

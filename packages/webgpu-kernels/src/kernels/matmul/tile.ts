@@ -9,7 +9,7 @@ import {
   openText,
   operandsOf,
   paramsOf,
-  storeText,
+  storeBlock,
   upTo,
   valuesOf,
   workgroupsOf,
@@ -97,13 +97,13 @@ function text(t: Tile, s: Staging, f: Form): string {
   const threads = across * down;
   const vectors = t.myColumns / 4;
   const row = (i: number): string => `${i * down}u + ty`;
-  const column = (j: number): string => `left + 4u * (${j * across}u + tx)`;
-  const store = (i: number, j: number): string => {
-    if (f.store4) return `if (n < p.N) { ${storeText(f, `c${i}_${j}`, 'm', 'n')} }`;
-    return upTo(4)
-      .map((c) => `if (n + ${c}u < p.N) { ${storeText(f, `c${i}_${j}[${c}]`, 'm', `n + ${c}u`)} }`)
-      .join('\n');
-  };
+  const write = storeBlock(f, {
+    sums: upTo(t.myRows).flatMap((i) => upTo(vectors).map((j) => `c${i}_${j}`)),
+    vectors,
+    wide: true,
+    row: (i) => `top + ${i} * ${down}u + ty`,
+    column: (j) => `left + 4u * (${j} * ${across}u + tx)`,
+  });
   return `${openText(t.rows, t.columns)}
 let tx = lix % ${across}u;
 let ty = lix / ${across}u;
@@ -130,7 +130,7 @@ ${each(vectors, (j) => `c${i}_${j} += a.x * b0_${j} + a.y * b1_${j} + a.z * b2_$
 }
 workgroupBarrier();
 }
-${each(t.myRows, (i) => `{ let m = top + ${row(i)};\nif (m < p.M) {\n${each(vectors, (j) => `{ let n = ${column(j)};\n${store(i, j)} }`)}\n} }`)}`;
+${write}`;
 }
 
 let making: { t: Tile; s: Staging; f: Form; y: number } | null = null;
@@ -141,6 +141,7 @@ const shaders = /* @__PURE__ */ memo((): GpuShader => {
     name: 'matmul/tile',
     operands: operandsOf(f, y),
     params: paramsOf(f),
+    alias: f.epilogue?.alias ?? [],
     workgroup: (t.rows / t.myRows) * (t.columns / t.myColumns),
     declare: `${declareOf(f)}
 var<workgroup> tile_a: array<vec4<f32>, ${(t.rows * depth) / 4}>;
