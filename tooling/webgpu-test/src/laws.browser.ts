@@ -18,6 +18,8 @@ const wrapped: Record<string, () => Promise<unknown>> = {
     return { crossAttention: beforeContext };
   },
 };
+/** Sizes that suit `dModel` 8, where the defaults do not. */
+const sizes: Readonly<Record<string, object>> = { mamba2: { headDim: 8, stateDim: 4 } };
 const laws: readonly LawName[] = ['agreement', 'device', 'recycledMemory'];
 const webgpu = testDevices().find((d): d is TestDevice => d.kind === 'webgpu')!;
 
@@ -33,7 +35,7 @@ for (const path of mixers) {
         string,
         Factory
       >;
-      const small = { dModel: 8, ...needs[name] };
+      const small = { dModel: 8, ...needs[name], ...sizes[name] };
       const [verdict] = await judge(exports[camelCase(name)], { small, device: webgpu }, [law]);
       if (verdict.error) throw verdict.error;
     });

@@ -147,12 +147,13 @@ export function orthogonalDraw(key: Key, M: number, K: number, o: TensorOptions 
 /**
  * Positive random features for keys: φ_m(k) = e^{−‖k − w_m‖²/2}, at most 1.
  *
- * @param k  [..., K]
- * @param w  [M, K]
- * @returns  [..., M]
+ * @param k     [..., K]
+ * @param w     [M, K]
+ * @param size  [M, 1]  ‖w_m‖²/2, where it is known already
+ * @returns     [..., M]
  */
-export function favorKeys(k: Tensor, w: Tensor): Tensor {
-  return scope(() => exp(sub(sub(project(k, w), half(k)), transpose(half(w)))));
+export function favorKeys(k: Tensor, w: Tensor, size?: Tensor): Tensor {
+  return scope(() => exp(sub(sub(project(k, w), half(k)), transpose(size ?? half(w)))));
 }
 
 /**
@@ -165,14 +166,15 @@ export function favorKeys(k: Tensor, w: Tensor): Tensor {
  * position needs a maximum over others. Nothing of the future is seen. The maximum carries no gradient, which is exact
  * for quotients.
  *
- * @param q  [..., K]
- * @param w  [M, K]
- * @returns  [..., M]
+ * @param q     [..., K]
+ * @param w     [M, K]
+ * @param size  [M, 1]  ‖w_m‖²/2, where it is known already
+ * @returns     [..., M]
  * @see Choromanski et al. 2021, arXiv:2009.14794, eq. 5 and section 2.3
  */
-export function favorQueries(q: Tensor, w: Tensor): Tensor {
+export function favorQueries(q: Tensor, w: Tensor, size?: Tensor): Tensor {
   return scope(() => {
-    const score = add(project(q, w), transpose(half(w)));
+    const score = add(project(q, w), transpose(size ?? half(w)));
     return exp(sub(score, stopGradient(max(score, -1, { keepDims: true }))));
   });
 }
@@ -208,6 +210,6 @@ function project(x: Tensor, w: Tensor): Tensor {
 }
 
 /** ‖x‖²/2 over the last axis, which stays as 1. */
-function half(x: Tensor): Tensor {
+export function half(x: Tensor): Tensor {
   return mul(sum(square(x), -1, { keepDims: true }), 0.5);
 }

@@ -9,6 +9,7 @@ import {
   expFeatures,
   favorKeys,
   favorQueries,
+  half,
   orthogonalDraw,
   reluFeatures,
   taylorFeatures,
@@ -82,7 +83,8 @@ export function linearAttention({
     const [a, b] = [mul(q, K ** -0.25), mul(k, K ** -0.25)];
     if (featureMap === 'taylor') return [taylorFeatures(a), taylorFeatures(b)];
     if (!draw) throw new OptionError("linearAttention: featureMap 'favor' needs params.draw, got none.");
-    return [favorQueries(a, draw), favorKeys(b, draw)];
+    const size = half(draw);
+    return [favorQueries(a, draw, size), favorKeys(b, draw, size)];
   };
 
   const ofFeatures = {
@@ -126,7 +128,7 @@ export function linearAttention({
       params: (C + W) * width + (favor ? M * K : 0),
       products: (C + W) * width + (favor ? 2 * H * M * K : 0),
       perPosition: H * ofFeatures[featureMap] + (W > 0 ? width : 0) + (normalize ? H * (V + 1) : 0),
-      once: () => (favor ? 4 * M * K + 2 * M : 0),
+      once: () => (favor ? 2 * M * K + M : 0),
     },
   });
 }

@@ -9,7 +9,7 @@ import type { Graph } from './trace.js';
 import type { Node, Storage, Value } from './value.js';
 
 /** Elements up to which a value is worth keeping rather than computing again. */
-const small = 256;
+const small = 64;
 
 /** Storages that depend on no input of a graph. */
 function constantStorages({ nodes, inputs }: Graph): Set<Storage> {
