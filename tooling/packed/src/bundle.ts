@@ -93,7 +93,7 @@ export function judgeBundle(made: Bundle, { limitKB, without = [], gpu = false }
     if (found.length > 0) findings.push(`it carries what it does not use: ${found.join(', ')}`);
   }
   if (!gpu) {
-    const modules = made.sources.filter((source) => /webgpu/i.test(source));
+    const modules = made.sources.filter((source) => /@seq\/webgpu-kernels\/(?!src\/wgsl\/)/.test(source));
     const texts = gpuText.filter((text) => made.code.includes(text));
     if (modules.length + texts.length > 0)
       findings.push(`it carries code for a GPU: ${[...modules, ...texts].join(', ')}`);

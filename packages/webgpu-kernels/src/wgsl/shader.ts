@@ -63,7 +63,7 @@ const stored: { readonly [T in Element]: string } = {
 };
 
 /** Words of WGSL, in use or kept for later, that a name of an operand or a parameter could be. */
-const reserved = new Set(
+const reserved = /* @__PURE__ */ new Set(
   (
     'alias break case const const_assert continue continuing default diagnostic discard else enable false fn for if let ' +
     'loop override requires return struct switch true var while NULL Self abstract active alignas alignof as asm ' +
