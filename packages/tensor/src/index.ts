@@ -89,6 +89,7 @@ export { associativeScan } from './ops/associative-scan.js';
 export { key } from './key.js';
 export type { Key } from './ops/keys.js';
 export { foldIn, split, threefry2x32 } from './ops/keys.js';
+export { threefryBlocks } from './cpu/threefry.js';
 export type { RandomOptions } from './ops/random.js';
 export {
   bernoulli,

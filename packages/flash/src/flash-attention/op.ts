@@ -1,0 +1,78 @@
+import { apply, defineOp, referenceVjp, vjp } from '@seq/tensor';
+import type { Aval, Op, Tensor, VjpCall } from '@seq/tensor';
+import { named, namedGrad, pairsOf, sizesOf } from './call.js';
+import type { FlashAttrs, FlashGradAttrs } from './call.js';
+import { backwardCpu, backwardScratch, forwardCpu, forwardScratch } from './cpu.js';
+import { flashReference } from './reference.js';
+
+/** o [B, T, H, V] and lse [B, H, T]; `FlashAttrs` says which inputs follow q, k, v. lse of f16 is f32. */
+export const flashAttentionOp: Op<FlashAttrs> = /* @__PURE__ */ defineOp<FlashAttrs>({
+  name: 'flashAttention',
+  strided: true,
+  infer(inputs, attrs) {
+    const all = named(inputs, attrs);
+    const { B, T, H, V } = sizesOf(all);
+    const { dtype } = all.q;
+    return [
+      { shape: [B, T, H, V], dtype },
+      { shape: [B, H, T], dtype: dtype === 'f16' ? 'f32' : dtype },
+    ];
+  },
+  cpu: forwardCpu,
+  scratch: forwardScratch,
+  reference: flashReference,
+  vjp: gradient,
+  cost(inputs, _, attrs) {
+    const sizes = sizesOf(named(inputs, attrs));
+    const pairs = sizes.B * sizes.H * pairsOf(sizes, attrs);
+    const matmulFlops = 2 * pairs * (sizes.D + sizes.V);
+    return {
+      matmulFlops,
+      flops: matmulFlops + pairs * perPair(attrs) + sizes.B * sizes.T * sizes.H * sizes.D,
+    };
+  },
+});
+
+/** Work on one score beside products: softmax 4, softcap 3, a bias 1, a slope 2, dropout 1. */
+function perPair({ softcap, bias, slopes, dropout }: FlashAttrs): number {
+  return 4 + (softcap > 0 ? 3 : 0) + Number(bias) + (slopes ? 2 : 0) + (dropout > 0 ? 1 : 0);
+}
+
+function gradient(call: VjpCall<FlashAttrs>): (Tensor | null)[] {
+  const { inputs, outputs, cotangents, attrs, needs } = call;
+  const [o, lse] = outputs;
+  const [dO, dLse] = cotangents;
+  const ofBias = attrs.bias && needs[3];
+  const all = [dO ?? o.zeros(), ...(dLse ? [dLse] : []), o, lse, ...inputs];
+  const grads = apply(flashGradOp, all, { ...attrs, byLse: dLse !== null, ofBias }) as Tensor[];
+  return inputs.map((_, i) => (needs[i] ? (grads[i] ?? null) : null));
+}
+
+/** Gradients by q, k, v and, when asked for, by the bias. Weights are made again from lse. */
+const flashGradOp: Op<FlashGradAttrs> = /* @__PURE__ */ defineOp<FlashGradAttrs>({
+  name: 'flashAttention.backward',
+  strided: true,
+  infer(inputs, attrs) {
+    const { q, k, v, bias } = named(namedGrad(inputs, attrs).forward, attrs);
+    const like = ({ shape, dtype }: Aval): Aval => ({ shape, dtype });
+    return [q, k, v, ...(attrs.ofBias ? [bias!] : [])].map(like);
+  },
+  cpu: backwardCpu,
+  scratch: backwardScratch,
+  reference: gradReference,
+  vjp: (call) => referenceVjp(gradReference, call),
+  cost(inputs, _, attrs) {
+    const sizes = sizesOf(named(namedGrad(inputs, attrs).forward, attrs));
+    const pairs = sizes.B * sizes.H * pairsOf(sizes, attrs);
+    const matmulFlops = 2 * pairs * (3 * sizes.D + 2 * sizes.V);
+    return { matmulFlops, flops: matmulFlops + pairs * (3 + perPair(attrs)) };
+  },
+});
+
+function gradReference(inputs: readonly Tensor[], attrs: FlashGradAttrs): Tensor[] {
+  const { dO, dLse, lse, forward } = namedGrad(inputs, attrs);
+  const n = attrs.ofBias ? 4 : 3;
+  const outputs = (...moving: Tensor[]): Tensor[] => flashReference([...moving, ...forward.slice(n)], attrs);
+  const [, grads] = vjp(outputs, forward.slice(0, n), [dO, dLse ?? lse.zeros()]);
+  return [...grads];
+}
