@@ -6,6 +6,6 @@ export { attendCached } from './cache.js';
 export type { AttendCachedOptions, AttentionState } from './cache.js';
 export { attention } from './mixer.js';
 export type { AttentionParams } from './mixer.js';
-export type { AttentionOptions, RotarySettings } from './options.js';
+export type { AttentionCore, AttentionOptions, CoreOptions, RotarySettings } from './options.js';
 export { t5RelativeBias, t5RelativeBuckets } from './t5-bias.js';
 export type { T5BucketOptions } from './t5-bias.js';

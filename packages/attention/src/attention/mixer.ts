@@ -40,6 +40,8 @@ export interface AttentionParams {
  * positions needs T free slots in every row, padding included. With `windowSize` W the sum begins at t − W + 1, and
  * the state is a ring of W slots that never fills. `alibi`, `softcap` and `sinks` act on scores as in `attend`.
  *
+ * With `core` another function computes attention, `flashAttention` of `@seq/flash` say.
+ *
  * `init`: W_qkv Xavier-uniform over the fused matrix, W_out U(±1/√(H D)), as PyTorch's MultiheadAttention; or
  * N(0, initStd²) for both. Biases 0.
  *
@@ -90,7 +92,7 @@ export function attention(options: AttentionOptions): CausalMixer<AttentionParam
     const position = W === undefined ? reserve(`attention.${at}`, state, T) : state.position;
     const [q, k, v] = project(x, params);
     const turned = { q: turn(q, position), k: turn(k, position), v };
-    const score = scoring(q, params);
+    const score = { ...scoring(q, params), ...(o.core && { core: o.core }) };
     const [heads, next] =
       W === undefined
         ? lookInCache(turned, state, position, score, run)
@@ -137,7 +139,7 @@ export function attention(options: AttentionOptions): CausalMixer<AttentionParam
       const [q, k, v] = project(x, params);
       const mask = resets && sameDocument(resets);
       return merge(
-        attend(turn(q), turn(k), v, {
+        (o.core ?? attend)(turn(q), turn(k), v, {
           causal: true,
           ...scoring(q, params),
           ...(W !== undefined && { windowSize: W }),

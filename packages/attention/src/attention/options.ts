@@ -1,5 +1,16 @@
 import { OptionError } from '@seq/tensor';
+import type { Tensor } from '@seq/tensor';
 import type { Cost, CostAt } from '@seq/nn';
+import type { AttendOptions } from './op.js';
+
+/** What an `AttentionCore` is told beside q, k and v. */
+export interface CoreOptions extends AttendOptions {
+  /** Keys are a cache: row b sees the positions from `first` [B] i32 on, its first query stands at `position` [B] i32. */
+  readonly past?: { readonly position: Tensor; readonly first: Tensor; readonly ring?: number };
+}
+
+/** Softmax attention by another way: `flashAttention` of `@seq/flash`, or a function of one's own that gives the same. */
+export type AttentionCore = (q: Tensor, k: Tensor, v: Tensor, options: CoreOptions) => Tensor;
 
 /** Rotary position embedding of queries and keys. */
 export interface RotarySettings {
@@ -41,6 +52,11 @@ export interface AttentionOptions {
   readonly initStd?: number;
   /** Slots M of a cache that `initState` makes without `maxLength`; a window has its own. Default 1024. */
   readonly maxLength?: number;
+  /**
+   * What computes attention, by value; no part of the spec. Default `attend` and, behind a cache, `attendCached`. Costs
+   * count only pairs that are seen where they are known, as such a core skips the others.
+   */
+  readonly core?: AttentionCore;
 }
 
 /** Options with every default filled in. */
@@ -59,6 +75,7 @@ export interface ResolvedOptions {
   readonly outBias: boolean;
   readonly initStd?: number;
   readonly maxLength: number;
+  readonly core?: AttentionCore;
 }
 
 /** @throws OptionError  numbers of heads that do not fit, sizes that are not positive integers */
@@ -76,6 +93,7 @@ export function resolveOptions(options: AttentionOptions, fn = 'attention'): Res
     outBias = bias,
     initStd,
     maxLength = 1024,
+    core,
   } = options;
   const D = options.headDim ?? C / H;
   positive(fn, 'numHeads', H, 'Give the number of query heads.');
@@ -123,6 +141,7 @@ export function resolveOptions(options: AttentionOptions, fn = 'attention'): Res
     ...(windowSize !== undefined && { windowSize }),
     ...(softcap !== undefined && { softcap }),
     ...(initStd !== undefined && { initStd }),
+    ...(core && { core }),
   };
 }
 
@@ -165,7 +184,7 @@ export function attentionCost(o: ResolvedOptions, { B, T, form, past = 0 }: Cost
   const { C, H, G, D, windowSize: W } = o;
   const [inner, outer] = [(H + 2 * G) * D, H * D];
   const S = form === 'forward' ? T : W === undefined ? past + T : form === 'step' ? W : W + T;
-  const pairs = B * H * T * S;
+  const pairs = B * H * (o.core && form === 'forward' ? seenPairs(T, W) : T * S);
   const matmulFlops = 2 * B * T * C * (inner + outer) + 4 * pairs * D;
   const biases = B * T * ((o.bias ? inner : 0) + (o.outBias ? C : 0));
   const softmax = 5 * pairs; // and the scale
@@ -176,16 +195,26 @@ export function attentionCost(o: ResolvedOptions, { B, T, form, past = 0 }: Cost
   return {
     params: C * inner + (o.bias ? inner : 0) + C * outer + (o.outBias ? C : 0) + (o.sinks ? H : 0),
     matmulFlops,
-    flops: matmulFlops + biases + softmax + bent + unfused(o, { B, T, form }, S) + tables + turns,
+    flops: matmulFlops + biases + softmax + bent + unfused(o, { B, T, form }, S, pairs) + tables + turns,
     stateFloats: 2 * B * (W ?? (form === 'forward' ? T : S)) * G * D,
   };
 }
 
+/** Pairs of query and key of one head in `forward`, those that nobody sees left out. */
+function seenPairs(T: number, W: number = T): number {
+  const whole = Math.min(T, W);
+  return (whole * (whole + 1)) / 2 + (T - whole) * W;
+}
+
 /** What masks, distances and sinks cost, which is more where no kernel does them inside: in `forward`, and in `prefill` behind a ring. */
-function unfused(o: ResolvedOptions, { B, T, form }: CostAt, S: number): number {
+function unfused(o: ResolvedOptions, { B, T, form }: CostAt, S: number, pairs: number): number {
   const { H, D, windowSize: W } = o;
-  const [pairs, rows] = [B * H * T * S, B * T * H];
+  const rows = B * T * H;
   const ring = form === 'prefill' && W !== undefined;
+  if (o.core) {
+    const places = ring ? B * (8 * W + T) : form === 'step' && W !== undefined ? B : 0;
+    return places + (o.alibi ? pairs : 0) + (o.sinks ? 2 * rows + rows * D : 0);
+  }
   if (form !== 'forward' && !ring) {
     const slots = form === 'step' && W !== undefined ? B : 0; // where in the ring
     return slots + (o.alibi ? pairs : 0) + (o.sinks ? 4 * rows : 0);

@@ -20,6 +20,7 @@ import type { RunOptions } from '@seq/nn';
 import { append, attendCached, cacheDistances, cacheMask, slotPositions } from './cache.js';
 import type { AttentionState } from './cache.js';
 import { attend } from './op.js';
+import type { AttentionCore, CoreOptions } from './options.js';
 import { alibiBias } from './position.js';
 import { joinRing, pushRing } from './ring.js';
 
@@ -29,6 +30,8 @@ export interface Scoring {
   readonly softcap?: number;
   readonly alibiSlopes?: Tensor;
   readonly sinks?: Tensor;
+  /** What computes attention; absent: this package. */
+  readonly core?: AttentionCore;
 }
 
 /** Turned queries [B, T, H, D] with turned keys and values [B, T, G, D] of the same positions. */
@@ -45,29 +48,53 @@ export function lookInCache(
   { q, k, v }: Projected,
   state: AttentionState,
   position: Tensor,
-  scoring: Scoring,
+  { core, ...scoring }: Scoring,
   { lengths, resets }: RunOptions,
 ): Looked {
   const [T, M] = [q.shape[1], state.k.shape[1]];
   const cache = append(state, k, v, position);
   const next = add(position, lengths ?? T);
   if (!resets) {
-    const heads = attendCached(q, { ...cache, first: state.first, position }, scoring);
+    const { first } = state;
+    const heads = core
+      ? core(q, cache.k, cache.v, { ...scoring, causal: true, past: { position, first } })
+      : attendCached(q, { ...cache, first, position }, scoring);
     return [heads, { ...cache, position: next, first: state.first }];
   }
   const { document, first } = documents(state, position, resets, lengths);
   const ofSlot = updateAt(zerosFor(document, M), document, position, 1); // earlier calls are document 0
-  const heads = composite({ q, ...cache }, state.first, position, slotPositions(M, q.device), scoring, {
-    document,
-    ofKey: ofSlot,
-  });
+  const heads = composite(
+    { q, ...cache },
+    state.first,
+    position,
+    slotPositions(M, q.device),
+    { core, ...scoring },
+    {
+      document,
+      ofKey: ofSlot,
+    },
+  );
   return [heads, { ...cache, position: next, first }];
 }
 
 /** One position on a ring: its entry replaces the one that leaves the window. */
-export function lookOnRing({ q, k, v }: Projected, state: AttentionState, scoring: Scoring): Looked {
+export function lookOnRing(
+  { q, k, v }: Projected,
+  state: AttentionState,
+  { core, ...scoring }: Scoring,
+): Looked {
   const after = { ...state, ...pushRing(state, k, v) };
+  if (core) {
+    const heads = core(q, after.k, after.v, { ...scoring, ...ringOf(state) });
+    return [heads, { ...after, position: add(state.position, 1) }];
+  }
   return [attendCached(q, after, { ...scoring, ring: true }), { ...after, position: add(state.position, 1) }];
+}
+
+/** What a core is told of a ring; its slots are the window. */
+function ringOf({ position, first, k }: AttentionState): Pick<CoreOptions, 'causal' | 'windowSize' | 'past'> {
+  const ring = k.shape[1];
+  return { causal: true, windowSize: ring, past: { position, first, ring } };
 }
 
 /** T positions behind a ring: look at ring and new keys side by side, then write what the window still holds. */
@@ -87,7 +114,11 @@ export function lookBehindRing(
     ofKey: concat([zerosFor(cut.document, M), cut.document], 1),
   };
   const keys = past.positions.reshape([B, 1, 1, M + T]);
-  const heads = composite({ q, k: past.k, v: past.v }, state.first, position, keys, scoring, packed, M);
+  const { core, ...plain } = scoring;
+  const heads =
+    core && !cut
+      ? core(q, past.k, past.v, { ...plain, ...ringOf(state) })
+      : composite({ q, k: past.k, v: past.v }, state.first, position, keys, scoring, packed, M);
   return [heads, { ...past.ring, position: add(position, lengths ?? T), first: cut?.first ?? state.first }];
 }
 
@@ -97,7 +128,7 @@ function composite(
   first: Tensor,
   position: Tensor,
   keys: Tensor,
-  { alibiSlopes, ...scoring }: Scoring,
+  { alibiSlopes, core = attend, ...scoring }: Scoring,
   packed?: { document: Tensor; ofKey: Tensor },
   windowSize?: number,
 ): Tensor {
@@ -106,7 +137,7 @@ function composite(
   const distance = cacheDistances(position, T, keys);
   if (windowSize !== undefined) mask = and(mask, lt(distance, windowSize));
   if (packed) mask = and(mask, eq(rowsOf(packed.ofKey, 2), rowsOf(packed.document, 3)));
-  return attend(q, k, v, {
+  return core(q, k, v, {
     ...scoring,
     mask,
     ...(alibiSlopes && { bias: alibiBias(alibiSlopes, distance) }),

@@ -69,8 +69,8 @@ function attendBoth(
 ): [o: Tensor, lse: Tensor] {
   const sizes = checkInputs(fn, q, k, v);
   const { attrs, extra } = resolve(fn, q, sizes, options);
-  // The CPU computes in f32; f16 there is a format to keep numbers in.
-  const stored = q.dtype === 'f16' && q.device.kind === 'cpu';
+  // f16 is a format to keep numbers in; kernels compute in f32.
+  const stored = q.dtype === 'f16';
   const heads = stored ? [q, k, v].map((x) => cast(x, 'f32')) : [q, k, v];
   const [found, lse] = apply(flashAttentionOp, [...heads, ...extra], attrs) as Tensor[];
   const o = stored ? cast(found, 'f16') : found;

@@ -1,6 +1,5 @@
 import { createCpu } from '@seq/tensor';
 import type { Device, DType, Tensor } from '@seq/tensor';
-import { requestWebGPU } from '@seq/webgpu-kernels';
 import { describe, expect, test } from 'vitest';
 import { flashAttentionNaive } from './naive.js';
 import { cases, Problem, references } from './testkit.js';
@@ -42,4 +41,3 @@ describe('flash attention is what its definition says, and so are its gradients'
     });
   });
 });
-void requestWebGPU;
