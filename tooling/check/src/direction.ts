@@ -16,7 +16,7 @@ const below: Record<string, readonly string[]> = {
 
 /** What only tests may import beside that: the laws, and a model to train. */
 const belowTests: Record<string, readonly string[]> = {
-  room: ['testing', 'webgpu-kernels'],
+  room: ['testing'],
   lm: ['testing'],
   train: ['testing', 'lm'],
 };
