@@ -187,7 +187,7 @@ export function attentionCost(o: ResolvedOptions, { B, T, form, past = 0 }: Cost
   const pairs = B * H * (o.core && form === 'forward' ? seenPairs(T, W) : T * S);
   const matmulFlops = 2 * B * T * C * (inner + outer) + 4 * pairs * D;
   const biases = B * T * ((o.bias ? inner : 0) + (o.outBias ? C : 0));
-  const softmax = 5 * pairs; // and the scale
+  const softmax = o.core ? 4 * pairs + B * T * H * D : 5 * pairs; // and the scale: of queries, of scores
   const bent = (o.softcap === undefined ? 0 : 3 * pairs) + (o.alibi ? pairs : 0);
   const half = o.rope ? o.rope.rotaryDim / 2 : 0;
   const tables = 2 * 3 * half * T * (form === 'forward' ? 1 : B);
