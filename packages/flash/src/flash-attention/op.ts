@@ -3,6 +3,8 @@ import type { Aval, Op, Tensor, VjpCall } from '@seq/tensor';
 import { named, namedGrad, pairsOf, sizesOf } from './call.js';
 import type { FlashAttrs, FlashGradAttrs } from './call.js';
 import { backwardCpu, backwardScratch, forwardCpu, forwardScratch } from './cpu.js';
+import { backwardKernels } from './gpu-backward.js';
+import { forwardKernels } from './gpu.js';
 import { flashReference } from './reference.js';
 
 /** o [B, T, H, V] and lse [B, H, T]; `FlashAttrs` says which inputs follow q, k, v. lse of f16 is f32. */
@@ -20,6 +22,7 @@ export const flashAttentionOp: Op<FlashAttrs> = /* @__PURE__ */ defineOp<FlashAt
   },
   cpu: forwardCpu,
   scratch: forwardScratch,
+  webgpu: forwardKernels,
   reference: flashReference,
   vjp: gradient,
   cost(inputs, _, attrs) {
@@ -59,6 +62,7 @@ const flashGradOp: Op<FlashGradAttrs> = /* @__PURE__ */ defineOp<FlashGradAttrs>
   },
   cpu: backwardCpu,
   scratch: backwardScratch,
+  webgpu: backwardKernels,
   reference: gradReference,
   vjp: (call) => referenceVjp(gradReference, call),
   cost(inputs, _, attrs) {

@@ -17,7 +17,7 @@ import type { Entry } from './entry.js';
 import { entry } from './entry.js';
 import type { Draw } from './random/draw.js';
 import { drawPass, use } from './random/draw.js';
-import { threefry } from './random/threefry.js';
+import { threefry } from '../wgsl/threefry.js';
 import { exactUniform, fixedPoint, justBelow, plainUniform } from './random/uniform.js';
 import { sortPasses } from './sort.js';
 

@@ -2,7 +2,7 @@ import type { GpuCall, GpuPass, GpuShader } from '@seq/tensor/engine';
 import { sizeOf } from '@seq/tensor/engine';
 import { grid, reads, shader, writes } from '../../wgsl/shader.js';
 import { mathOf } from '../../wgsl/math.js';
-import { threefry } from './threefry.js';
+import { threefry } from '../../wgsl/threefry.js';
 
 /** Second counter words of the uses of a key. */
 export const use: { readonly numbers: number; readonly split: number; readonly fold: number } = {

@@ -1,0 +1,95 @@
+// WebGPU plans of the backward op.
+import type { GpuCall, GpuKernels, GpuLimits, GpuPass, GpuPlan } from '@seq/tensor/engine';
+import { grid } from '@seq/webgpu-kernels/wgsl';
+import { backwardShader } from './backward-text.js';
+import type { BackwardCut, BackwardText } from './backward-text.js';
+import { named, namedGrad, sizesOf } from './call.js';
+import type { FlashGradAttrs, Sizes } from './call.js';
+import { typesOf } from './forward-text.js';
+import { packPass, rowsOf, suitsTiles, tileOf, valuesOf } from './gpu.js';
+import { commonParams, lookOf, rowParams, sideWords } from './text.js';
+import type { Params } from './text.js';
+
+function planBackward(call: GpuCall<FlashGradAttrs>, limits: GpuLimits, tiled: boolean): GpuPlan {
+  const { inputs, outputs, attrs } = call;
+  const { dO, dLse, forward } = namedGrad(inputs, attrs);
+  const all = named(forward, attrs);
+  const sizes = sizesOf(all);
+  const { B, T, S, H, G } = sizes;
+  const from = inputs.length - forward.length;
+  const n = inputs.length;
+  const at = {
+    from,
+    dO: 0,
+    dLse: 1,
+    o: from - 2,
+    lse: from - 1,
+    dq: n,
+    dk: n + 1,
+    dv: n + 2,
+    dBias: n + 3,
+    side: n + outputs.length,
+  };
+  const heads = [...forward.slice(0, 3), dO, inputs[at.o]];
+  const look = lookOf(forward, attrs, [...heads, ...outputs.slice(0, 3)], true);
+  const step = (axis: number): readonly ['u32', number] => ['u32', dLse?.strides[axis] ?? 0];
+  const base: Params = {
+    ...commonParams(forward, attrs),
+    ...rowParams('dy', dO),
+    ...rowParams('o', inputs[at.o]),
+    dl_b: step(0),
+    dl_h: step(1),
+    dl_t: step(2),
+  };
+  const pass = (
+    kind: BackwardText['kind'],
+    cut: BackwardCut,
+    count: number,
+    per: number,
+    more: Params = {},
+  ): GpuPass => {
+    const params = { ...base, ...more };
+    return {
+      shader: backwardShader({ kind, look, cut, byLse: attrs.byLse, params: typesOf(params), at }),
+      params: valuesOf(params),
+      workgroups: grid(count, per),
+    };
+  };
+  const passes: GpuPass[] = [];
+  if (B * T * H > 0) passes.push(pass('statistics', cutOf(sizes, attrs, limits, tiled), B * T * H, 64));
+  if (attrs.slopes || attrs.places !== 'end' || attrs.dropout > 0)
+    passes.push(packPass(forward, attrs, from, at.side));
+  const owners = (kind: 'queries' | 'keys', each: number): void => {
+    const cut = cutOf(sizes, attrs, limits, tiled);
+    const blocks = Math.ceil(each / (cut.rows * cut.lanes));
+    if (B * G * blocks > 0) passes.push(pass(kind, cut, B * G * blocks, 1, { blocks: ['u32', blocks] }));
+  };
+  owners('queries', (T * H) / G);
+  owners('keys', S);
+  if (attrs.ofBias) {
+    const { shape } = all.bias!;
+    const size = shape.reduce((p, d) => p * d, 1);
+    const axes: Params = Object.fromEntries(shape.map((d, i) => [`n${i}`, ['u32', d] as const]));
+    if (size > 0) passes.push(pass('bias', cutOf(sizes, attrs, limits, false), size, 64, axes));
+  }
+  return { passes, scratch: [4 * sideWords(sizes, attrs.places)] };
+}
+
+function cutOf(sizes: Sizes, attrs: FlashGradAttrs, { software }: GpuLimits, tiled: boolean): BackwardCut {
+  if (tiled) return { rows: 1, lanes: 64, meets: 2, tile: tileOf(sizes) };
+  return { rows: rowsOf(attrs), lanes: software ? 8 : 32, meets: 4, tile: 0 };
+}
+
+/** Variants: tiles for GPUs, registers alone for programs on the CPU and everywhere else. */
+export const backwardKernels: GpuKernels<FlashGradAttrs> = {
+  strided: true,
+  variants: [
+    {
+      name: 'tiled',
+      supports: ({ inputs, attrs }, limits) =>
+        suitsTiles(sizesOf(named(namedGrad(inputs, attrs).forward, attrs)), limits),
+      plan: (call, limits) => planBackward(call, limits, true),
+    },
+    { name: 'direct', supports: () => true, plan: (call, limits) => planBackward(call, limits, false) },
+  ],
+};

@@ -1,0 +1,56 @@
+// Flash attention's kernels on WebGPU against its composite in f64, forward and gradient, at every option.
+import type { Device, Tensor } from '@seq/tensor';
+import { requestWebGPU } from '@seq/webgpu-kernels';
+import type { WebGPUOptions } from '@seq/webgpu-kernels';
+import { describe, expect, test } from 'vitest';
+import { cases, Problem, references } from '../../../packages/flash/src/flash-attention/testkit.js';
+
+/** Relative to 1 + the largest result; infinities, of rows without keys, must be the same. */
+const tolerance = 1e-5;
+
+async function close(got: Tensor, want: Tensor, what: string): Promise<void> {
+  const [data, right] = [await got.data(), await want.data()];
+  let largest = 0;
+  for (const x of right) if (Number.isFinite(x)) largest = Math.max(largest, Math.abs(x));
+  expect(data.length, what).toBe(right.length);
+  for (let i = 0; i < right.length; i++) {
+    if (data[i] === right[i]) continue;
+    if (!(Math.abs(data[i] - right[i]) <= tolerance * (1 + largest)))
+      expect.fail(`${what}: element ${i} of [${got.shape.join(', ')}] must be ${right[i]}, got ${data[i]}`);
+  }
+}
+
+async function agrees(problem: Problem, device: Device): Promise<void> {
+  const [got, want] = [problem.run(device, 'f32'), problem.run(references, 'f64')];
+  await close(got.outputs[0], want.outputs[0], 'o');
+  await close(got.outputs[1], want.outputs[1], 'lse');
+  expect(Object.keys(got.gradients)).toEqual(Object.keys(want.gradients));
+  for (const [name, gradient] of Object.entries(want.gradients))
+    await close(got.gradients[name], gradient, `gradient by ${name}`);
+}
+
+/** Cases enough for what each device adds; SEQ_SLOW runs all on all. */
+const atTheFloor = [
+  'causal over blocks',
+  'one query',
+  'no keys',
+  'a window both ways',
+  'a bias per query',
+  'a mask that hides rows',
+  'dropout',
+  'odd sizes',
+];
+
+const devices: [string, WebGPUOptions, string[]?][] = [
+  ['the adapter as it is', { poison: true }],
+  ['the floor of WebGPU, kernels for GPUs', { floor: true, assumeGpu: true, poison: true }, atTheFloor],
+];
+
+describe.each(devices)('on %s', (_, options, only) => {
+  let device: Promise<Device> | undefined;
+  const all = process.env['SEQ_SLOW'] === '1' || only === undefined;
+  const due = cases.map((what, seed) => [what.name, what, seed] as const);
+  test.each(due.filter(([name]) => all || only.includes(name)))('%s', async (_name, what, seed) => {
+    await agrees(new Problem(what, seed), await (device ??= requestWebGPU(options)));
+  });
+});
