@@ -109,7 +109,15 @@ export const commands = {
   async 'test:gpu'(args) {
     const file = join(root, 'node_modules', '.cache', 'laws-gpu.json');
     const where =
-      args.length > 0 ? args : ['packages/attention', 'packages/conv', 'packages/nn', 'packages/rnn'];
+      args.length > 0
+        ? args
+        : [
+            'packages/attention',
+            'packages/conv',
+            'packages/nn',
+            'packages/rnn',
+            'tooling/conformance/src/flash-core',
+          ];
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
     const code = await node([programFile('vitest'), 'run', '-t', 'webgpu', ...reporters, ...where], root, {
       SEQ_LAWS: 'webgpu',
