@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { defineConfig } from 'vitest/config';
@@ -64,6 +65,8 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '**/dist/**', ...(slow ? [] : ['**/*.slow.test.ts'])],
     benchmark: { include: ['{packages,apps,tooling}/*/src/**/*.bench.ts'] },
     pool: 'forks',
+    // Two files at a time also on two cores, where one process would leave one idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // Benches have the machine to themselves.
     fileParallelism: !process.argv.includes('bench'),
     passWithNoTests: inPackage,

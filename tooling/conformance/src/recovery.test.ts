@@ -6,7 +6,7 @@ import { testDevices } from '@seq/testing';
 import { adamw, randomCrops, startTraining, train } from '@seq/train';
 import type { Batches } from '@seq/train';
 import { requestFaulty } from '@seq/webgpu-kernels';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 
 // A device that is lost in the middle of a training: the run goes on from its last snapshot and ends with the same bits.
 
@@ -29,16 +29,19 @@ describe('a lost device', () => {
     return;
   }
   const steps = 7;
+  let want: number[] = [];
+
+  beforeAll(async () => {
+    const calm = (await webgpu.fresh())!;
+    const undisturbed = startTraining(lm, optimizer, { device: calm });
+    await train(lm, undisturbed, { data: batches(calm), optimizer, steps });
+    want = await weights(undisturbed.params);
+  }, 60_000);
 
   test.each([3, 9, 16])(
     'at submission %i changes no bit of the result',
     { timeout: 60_000 },
     async (loseAtSubmit) => {
-      const calm = (await webgpu.fresh())!;
-      const undisturbed = startTraining(lm, optimizer, { device: calm });
-      await train(lm, undisturbed, { data: batches(calm), optimizer, steps });
-      const want = await weights(undisturbed.params);
-
       const { device, faults } = await requestFaulty({});
       const training = startTraining(lm, optimizer, { device });
       const data = batches(device);
