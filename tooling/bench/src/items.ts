@@ -1,10 +1,8 @@
 /** What is measured: the operation, its inputs and the ratio that Seq has to reach. */
-
-/** An input: uniform numbers in ±0.5 of a fixed sequence. */
-export interface Input {
-  readonly shape: readonly number[];
-  readonly data: Float32Array<ArrayBuffer>;
-}
+import { numbers } from './input.js';
+import type { Input } from './input.js';
+import { decodeInputs, decodeSize, trainingInputs, trainingSize } from './transformer.js';
+import type { Size } from './transformer.js';
 
 /** Operations that a contender may know. */
 export type Operation =
@@ -17,32 +15,23 @@ export type Operation =
   | 'gru'
   | 'lstm'
   | 'attention'
-  | 'attentionGradients';
+  | 'attentionGradients'
+  | 'trainingStep'
+  | 'decodeStep';
 
 /** One line of the report. */
 export interface Item {
   readonly name: string;
   readonly operation: Operation;
   readonly inputs: readonly Input[];
+  /** Of the model, where one is trained or asked for a token. */
+  readonly size?: Size;
   /** Largest ratio to the best peer of the same kind. */
   readonly bar: number;
 }
 
 /** What is computed on. */
 export type DeviceKind = 'cpu' | 'webgpu';
-
-/** A xorshift sequence: the same numbers in every run. */
-export function numbers(shape: readonly number[], seed: number): Input {
-  const data = new Float32Array(shape.reduce((n, d) => n * d, 1));
-  let s = seed * 2654435761 || 1;
-  for (let i = 0; i < data.length; i++) {
-    s ^= s << 13;
-    s ^= s >>> 17;
-    s ^= s << 5;
-    data[i] = (s >>> 8) / 2 ** 24 - 0.5;
-  }
-  return { shape, data };
-}
 
 const item = (name: string, operation: Operation, bar: number, ...shapes: number[][]): (() => Item) => {
   return () => {
@@ -70,31 +59,55 @@ const recurrent = (B: number, gates: number): number[][] => {
   return [[B, 256, 256], [rows, 256], [rows, 256], [rows], [rows]];
 };
 
+/** A small transformer, trained and asked for a token. */
+const models = (training: number, decoding: number): Readonly<Record<string, () => Item>> => ({
+  'training step': () => ({
+    name: 'training step',
+    operation: 'trainingStep',
+    bar: training,
+    inputs: trainingInputs(),
+    size: trainingSize,
+  }),
+  'decode step': () => ({
+    name: 'decode step',
+    operation: 'decodeStep',
+    bar: decoding,
+    inputs: decodeInputs(),
+    size: decodeSize,
+  }),
+});
+
 /** The items of each device. */
 export const items: Readonly<Record<DeviceKind, Readonly<Record<string, () => Item>>>> = {
-  cpu: named([
-    ['matmul 512', 'matmul', 0.6, [512, 512], [512, 512]],
-    ['matmul 1024', 'matmul', 0.6, [1024, 1024], [1024, 1024]],
-    ['matmul 64 x 64', 'matmul', 0.9, [64, 64, 64], [64, 64, 64]],
-    ['softmax 1024', 'softmax', 0.75, [1024, 1024]],
-    ['layernorm 1024', 'layerNorm', 0.2, [1024, 1024], [1024], [1024]],
-    ['cumsum 65536x64', 'cumsum', 0.4, [65536, 64]],
-    ['conv1d 4096', 'conv1d', 0.7, [1, 4096, 64], [4, 64, 64]],
-    ['fft 16384', 'fft', 0.5, [1, 16384], [1, 16384]],
-    ['gru 256 B1', 'gru', 1, ...recurrent(1, 3)],
-    ['gru 256 B8', 'gru', 0.7, ...recurrent(8, 3)],
-    ['lstm 256 B1', 'lstm', 1, ...recurrent(1, 4)],
-    ['lstm 256 B8', 'lstm', 0.7, ...recurrent(8, 4)],
-  ]),
-  webgpu: named([
-    ['matmul 512', 'matmul', process.env['SEQ_GPU'] === 'lavapipe' ? 0.75 : 0.5, [512, 512], [512, 512]],
-    ['softmax 1024', 'softmax', 0.75, [1024, 1024]],
-    ['layernorm 1024', 'layerNorm', 0.5, [1024, 1024], [1024], [1024]],
-    ['attention 256', 'attention', 0.7, heads, heads, heads],
-    ['attention 256 with gradients', 'attentionGradients', 0.75, heads, heads, heads],
-    ['gru 256 B1', 'gru', 0.75, ...recurrent(1, 3)],
-    ['lstm 256 B1', 'lstm', 0.75, ...recurrent(1, 4)],
-  ]),
+  cpu: {
+    ...named([
+      ['matmul 512', 'matmul', 0.6, [512, 512], [512, 512]],
+      ['matmul 1024', 'matmul', 0.6, [1024, 1024], [1024, 1024]],
+      ['matmul 64 x 64', 'matmul', 0.9, [64, 64, 64], [64, 64, 64]],
+      ['softmax 1024', 'softmax', 0.75, [1024, 1024]],
+      ['layernorm 1024', 'layerNorm', 0.2, [1024, 1024], [1024], [1024]],
+      ['cumsum 65536x64', 'cumsum', 0.4, [65536, 64]],
+      ['conv1d 4096', 'conv1d', 0.7, [1, 4096, 64], [4, 64, 64]],
+      ['fft 16384', 'fft', 0.5, [1, 16384], [1, 16384]],
+      ['gru 256 B1', 'gru', 1, ...recurrent(1, 3)],
+      ['gru 256 B8', 'gru', 0.7, ...recurrent(8, 3)],
+      ['lstm 256 B1', 'lstm', 1, ...recurrent(1, 4)],
+      ['lstm 256 B8', 'lstm', 0.7, ...recurrent(8, 4)],
+    ]),
+    ...models(0.5, 0.75),
+  },
+  webgpu: {
+    ...named([
+      ['matmul 512', 'matmul', process.env['SEQ_GPU'] === 'lavapipe' ? 0.75 : 0.5, [512, 512], [512, 512]],
+      ['softmax 1024', 'softmax', 0.75, [1024, 1024]],
+      ['layernorm 1024', 'layerNorm', 0.5, [1024, 1024], [1024], [1024]],
+      ['attention 256', 'attention', 0.7, heads, heads, heads],
+      ['attention 256 with gradients', 'attentionGradients', 0.75, heads, heads, heads],
+      ['gru 256 B1', 'gru', 0.75, ...recurrent(1, 3)],
+      ['lstm 256 B1', 'lstm', 0.75, ...recurrent(1, 4)],
+    ]),
+    ...models(0.5, 0.55),
+  },
 };
 
 /** Width of the padding before the sequence in `conv1d`: causal, so that the result keeps its length. */

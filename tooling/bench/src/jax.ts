@@ -1,5 +1,6 @@
 import { defaultDevice, grad, init, jit, lax, nn, numpy as np } from '@jax-js/jax';
 import type { Contender } from './contender.js';
+import { decodeStep, trainingStep } from './jax-model.js';
 import { before, reverseAxes, swapLast } from './items.js';
 
 type Values = ReturnType<typeof np.array>;
@@ -21,10 +22,13 @@ export async function jax(backend: 'wasm' | 'webgpu'): Promise<Contender> {
   return {
     name: 'jax-js',
     comparable: true,
-    async prepare({ operation, inputs }) {
+    async prepare(item) {
+      const { operation, inputs } = item;
       // No recurrent layer of its own.
       if (operation === 'gru' || operation === 'lstm') return null;
       Reflect.deleteProperty(globalThis, 'Worker');
+      if (operation === 'trainingStep') return trainingStep(item);
+      if (operation === 'decodeStep') return decodeStep(item);
       const feeds = operation === 'conv1d' ? [swapLast(inputs[0]), reverseAxes(inputs[1])] : inputs;
       const t = feeds.map(({ data, shape }) => np.array(data, { shape: [...shape] }));
       const compiled = jit((...x: Values[]): Values => {

@@ -1,4 +1,4 @@
-import type { Input } from './items.js';
+import type { Input } from './input.js';
 
 /** Writes the few parts of the ONNX format that one node needs (protocol buffers, onnx.proto of version 8). */
 
@@ -61,10 +61,11 @@ const attribute = (name: string, value: number | readonly number[]): Field[] =>
       ]
     : [[1, name], ...value.map((v): Field => [8, v]), [20, 7]];
 
-/** A tensor of one 64-bit integer. */
-const integer = (name: string, value: number): Field[] => [
+/** A tensor of 64-bit integers: one, or a list. */
+const integers = (name: string, value: number | readonly number[]): Field[] => [
+  ...(typeof value === 'number' ? [] : [[1, value.length] as const]),
   [2, 7],
-  [7, value],
+  ...(typeof value === 'number' ? [value] : value).map((v): Field => [7, v]),
   [8, name],
 ];
 
@@ -76,28 +77,39 @@ const floats = (name: string, { shape, data }: Input): Field[] => [
   [9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)],
 ];
 
-/** A model of one node over f32 tensors x0, x1, …, then constants, with the result y. */
-export function model(
-  operation: string,
+/** An operation on named tensors. */
+export interface GraphNode {
+  readonly operation: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes?: Readonly<Record<string, number | readonly number[]>>;
+}
+
+/** Constants by name: integers, or f32. */
+export type Constants = Readonly<Record<string, number | readonly number[] | Input>>;
+
+/** A model over f32 tensors x0, x1, …, and constants, with the result y. */
+export function graph(
+  nodes: readonly GraphNode[],
   shapes: readonly (readonly number[])[],
-  attributes: Readonly<Record<string, number | readonly number[]>>,
-  constants: Readonly<Record<string, number | Input>> = {},
+  constants: Constants,
 ): Uint8Array {
-  const names = shapes.map((_, i) => `x${i}`);
-  const node: Field[] = [
-    ...[...names, ...Object.keys(constants)].map((name): Field => [1, name]),
-    [2, 'y'],
-    [4, operation],
-    ...Object.entries(attributes).map(([name, value]): Field => [5, attribute(name, value)]),
-  ];
-  const graph: Field[] = [
-    [1, node],
-    [2, operation],
+  const fields: Field[] = [
+    ...nodes.map(({ operation, inputs, outputs, attributes = {} }): Field => [
+      1,
+      [
+        ...inputs.map((name): Field => [1, name]),
+        ...outputs.map((name): Field => [2, name]),
+        [4, operation],
+        ...Object.entries(attributes).map(([name, value]): Field => [5, attribute(name, value)]),
+      ],
+    ]),
+    [2, nodes[0].operation],
     ...Object.entries(constants).map(([name, value]): Field => [
       5,
-      typeof value === 'number' ? integer(name, value) : floats(name, value),
+      typeof value === 'object' && 'data' in value ? floats(name, value) : integers(name, value),
     ]),
-    ...shapes.map((shape, i): Field => [11, valueInfo(names[i], shape)]),
+    ...shapes.map((shape, i): Field => [11, valueInfo(`x${i}`, shape)]),
     [
       12,
       [
@@ -108,7 +120,18 @@ export function model(
   ];
   return encode([
     [1, 8],
-    [7, graph],
+    [7, fields],
     [8, [[2, 17]]],
   ]);
+}
+
+/** A model of one node over x0, x1, …, then constants. */
+export function model(
+  operation: string,
+  shapes: readonly (readonly number[])[],
+  attributes: Readonly<Record<string, number | readonly number[]>>,
+  constants: Constants = {},
+): Uint8Array {
+  const inputs = [...shapes.map((_, i) => `x${i}`), ...Object.keys(constants)];
+  return graph([{ operation, inputs, outputs: ['y'], attributes }], shapes, constants);
 }

@@ -1,7 +1,9 @@
 import type { Contender, Prepared } from './contender.js';
+import type { Input } from './input.js';
 import { before, orderGates, pairs, reverseAxes, swapFirst, swapLast } from './items.js';
-import type { Input, Item } from './items.js';
+import type { Item } from './items.js';
 import { model } from './onnx.js';
+import { decodeGraph } from './ort-model.js';
 
 /** What onnxruntime-web and onnxruntime-node share. */
 interface Runtime {
@@ -19,18 +21,23 @@ interface Session {
 }
 
 /** The node, its inputs and how its result becomes that of Seq. */
-function graphOf({ operation, inputs }: Item): {
+function graphOf(item: Item): {
   bytes: Uint8Array;
   feeds: readonly Input[];
   back: (y: Input) => Float32Array;
 } | null {
+  const { operation, inputs } = item;
   const plain = (y: Input): Float32Array => y.data;
   const shapes = inputs.map((i) => i.shape);
   switch (operation) {
     // Its fused operators return wrong values on software adapters, and composed graphs are not its way.
     case 'attention':
     case 'attentionGradients':
+    // It does not train.
+    case 'trainingStep':
       return null;
+    case 'decodeStep':
+      return { ...decodeGraph(item), back: plain };
     case 'matmul':
       return { bytes: model('MatMul', shapes, {}), feeds: inputs, back: plain };
     case 'softmax':

@@ -16,6 +16,7 @@ import {
 } from '@seq/tensor';
 import type { Device, Tensor } from '@seq/tensor';
 import type { Contender } from './contender.js';
+import { decodeStep, trainingStep } from './seq-model.js';
 
 /** Causal attention of composed operations on [B, H, T, D]. */
 function attention(q: Tensor, k: Tensor, v: Tensor): Tensor {
@@ -30,7 +31,10 @@ export function seq(device: Device, title: string): Contender {
   return {
     name: title,
     comparable: true,
-    async prepare({ operation, inputs }) {
+    async prepare(item) {
+      const { operation, inputs } = item;
+      if (operation === 'trainingStep') return trainingStep(item, device);
+      if (operation === 'decodeStep') return decodeStep(item, device);
       const t = inputs.map(({ data, shape }) => tensor(data, { shape, device }));
       await Promise.all(t.map((x) => x.realize()));
       const compute = (...t: Tensor[]): Tensor => {

@@ -3,6 +3,7 @@ import { dirname, sep } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { setThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import type { Contender } from './contender.js';
+import { decodeStep } from './tfjs-model.js';
 import { before } from './items.js';
 
 /** Causal attention on [B, H, T, D]. */
@@ -31,9 +32,12 @@ async function contender(name: string, backend: string): Promise<Contender> {
   return {
     name,
     comparable: true,
-    async prepare({ operation, inputs }) {
-      // No recurrent layer of its own; its transforms do not run on WebAssembly.
-      if (operation === 'gru' || operation === 'lstm' || operation === 'fft') return null;
+    async prepare(item) {
+      const { operation, inputs } = item;
+      if (operation === 'decodeStep') return decodeStep(item);
+      // No recurrent layer of its own; its transforms do not run on WebAssembly; most of its gradients load in bundlers only.
+      if (operation === 'gru' || operation === 'lstm' || operation === 'fft' || operation === 'trainingStep')
+        return null;
       const t = inputs.map(({ data, shape }) => tf.tensor(data, [...shape]));
       const f = (): tf.Tensor =>
         tf.tidy(() => {
