@@ -4,7 +4,7 @@ import type { Entry } from './entry.js';
 import { entry } from './entry.js';
 import { epilogueOf, productOf } from './matmul/epilogue.js';
 import type { MatmulPlanOptions } from './matmul/plan.js';
-import { isSkinny, planDirect, planSkinny, planTiles } from './matmul/plan.js';
+import { hasRows, isSkinny, planDirect, planLanes, planSkinny, planTiles } from './matmul/plan.js';
 
 /** A way to compute a product, with or without something to do before it is written. */
 interface Kernel {
@@ -35,21 +35,21 @@ const tiled: Kernel = {
   plan: (call, _, options) => planTiles(call, options),
 };
 
-/** Register blocks whose rows four lanes read together: SwiftShader, whose subgroups are a CPU's vectors of four. */
-const subgroup: Kernel = {
-  name: 'subgroup of four',
+/** Register blocks whose rows the lanes of a subgroup read together. */
+const lanes: Kernel = {
+  name: 'lanes',
   supports(call, { software, subgroupSize }) {
-    if (!software || subgroupSize !== 4) return 'is for a software adapter with subgroups of four';
-    return f32(call);
+    if (!software || subgroupSize < 4) return 'is for a software adapter with subgroups of at least four';
+    return hasRows(call) ? f32(call) : 'is for at least four rows';
   },
-  plan: (call, limits, options) => planDirect(call, limits, true, options),
+  plan: (call, limits, options) => planLanes(call, limits, options),
 };
 
 /** Register blocks read straight from storage: runs everywhere. */
 const direct: Kernel = {
   name: 'registers',
   supports: f32,
-  plan: (call, limits, options) => planDirect(call, limits, false, options),
+  plan: (call, limits, options) => planDirect(call, limits, options),
 };
 
 const plain = ({ name, supports, plan }: Kernel): GpuVariant<null> => ({
@@ -60,7 +60,7 @@ const plain = ({ name, supports, plan }: Kernel): GpuVariant<null> => ({
 
 export const skinnyVariant: GpuVariant<null> = plain(skinny);
 export const tileVariant: GpuVariant<null> = plain(tiled);
-export const subgroupVariant: GpuVariant<null> = plain(subgroup);
+export const lanesVariant: GpuVariant<null> = plain(lanes);
 export const directVariant: GpuVariant<null> = plain(direct);
 
 /** Products finished by a chain that the planner found behind them. */
@@ -76,11 +76,11 @@ export const isProduct = (op: Op): boolean => op === matmulOp;
 export const matmulKernels = (): Entry[] => [
   entry(matmulOp, {
     strided: true,
-    variants: [skinnyVariant, tileVariant, subgroupVariant, directVariant],
+    variants: [skinnyVariant, tileVariant, lanesVariant, directVariant],
   }),
   entry(finishedOp, {
     strided: true,
-    variants: [skinny, tiled, subgroup, direct].map(finished),
+    variants: [skinny, tiled, lanes, direct].map(finished),
     // What the chain reads beside the factors, element by element.
     inplace: Array.from({ length: 14 }, (_, i) => [0, i + 2] as const),
   }),

@@ -22,11 +22,6 @@ export interface Direct {
   readonly columns: number;
   /** Invocations side by side in a workgroup; all have the same rows. */
   readonly lanes: number;
-  /**
-   * The lanes are one subgroup of four: each reads a quarter of a's block and hears the rest from the others.
-   * Needs 4 rows for each lane, or 16 where a is read four rows at once.
-   */
-  readonly shared: boolean;
 }
 
 /** The tile of a workgroup. */
@@ -39,44 +34,35 @@ const xyzw = 'xyzw';
 
 /** Text that reads a's block at k (and the three behind it when a step is 4), and how its elements are called. */
 function readA(
-  d: Direct,
+  { rows }: Direct,
   f: Form,
   step: number,
 ): { before: string; load: string; at: (i: number, q: number) => string } {
-  const { rows, shared } = d;
-  const groups = Math.ceil(rows / 4);
-  const rowAt = (i: string): string => `a_at + min(top + ${i}, p.M - 1u) * p.am`;
+  const row = (i: number): string => `a_at + min(top + ${i}u, p.M - 1u) * p.am`;
   if (f.a === 'free4') {
     // Four rows at once: vector g holds rows 4 g … 4 g + 3 at one k.
-    const last = (i: string): string => `a_at + min(top + ${i}, p.M - 4u)`;
-    const from = shared ? last('4u * sgid') : '';
-    const vectors = shared ? 1 : groups;
+    const groups = Math.ceil(rows / 4);
     return {
-      before: shared ? `let r0 = ${from};` : each(groups, (g) => `let r${g} = ${last(`${4 * g}u`)};`),
+      before: each(groups, (g) => `let r${g} = a_at + min(top + ${4 * g}u, p.M - 4u);`),
       load: upTo(step)
-        .map((q) => each(vectors, (g) => `let a${g}_${q} = b_a[(r${g} + (k + ${q}u) * p.ak) >> 2u];`))
+        .map((q) => each(groups, (g) => `let a${g}_${q} = b_a[(r${g} + (k + ${q}u) * p.ak) >> 2u];`))
         .join('\n'),
-      at: (i, q) =>
-        shared ? `subgroupBroadcast(a0_${q}.${xyzw[i & 3]}, ${i >> 2}u)` : `a${i >> 2}_${q}.${xyzw[i & 3]}`,
+      at: (i, q) => `a${i >> 2}_${q}.${xyzw[i & 3]}`,
     };
   }
-  const vectors = shared ? groups : rows;
-  const row = (i: number): string => (shared ? `${4 * i}u + sgid` : `${i}u`);
-  const said = (i: number, text: (g: number) => string): string =>
-    shared ? `subgroupBroadcast(${text(i >> 2)}, ${i & 3}u)` : text(i);
   if (f.a === 'k4') {
     return {
-      before: each(vectors, (i) => `let r${i} = (${rowAt(row(i))}) >> 2u;`),
-      load: each(vectors, (i) => `let a${i} = b_a[r${i} + (k >> 2u)];`),
-      at: (i, q) => said(i, (g) => `a${g}.${xyzw[q]}`),
+      before: each(rows, (i) => `let r${i} = (${row(i)}) >> 2u;`),
+      load: each(rows, (i) => `let a${i} = b_a[r${i} + (k >> 2u)];`),
+      at: (i, q) => `a${i}.${xyzw[q]}`,
     };
   }
   return {
-    before: each(vectors, (i) => `let r${i} = ${rowAt(row(i))};`),
+    before: each(rows, (i) => `let r${i} = ${row(i)};`),
     load: upTo(step)
-      .map((q) => each(vectors, (i) => `let a${i}_${q} = b_a[r${i} + (k + ${q}u) * p.ak];`))
+      .map((q) => each(rows, (i) => `let a${i}_${q} = b_a[r${i} + (k + ${q}u) * p.ak];`))
       .join('\n'),
-    at: (i, q) => said(i, (g) => `a${g}_${q}`),
+    at: (i, q) => `a${i}_${q}`,
   };
 }
 
@@ -163,7 +149,6 @@ const shaders = /* @__PURE__ */ memo((): GpuShader => {
     params: paramsOf(f),
     alias: f.epilogue?.alias ?? [],
     workgroup: d.lanes,
-    ...(d.shared ? { enable: ['subgroups'] as const } : {}),
     declare: declareOf(f),
     main: text(d, f),
   });
@@ -172,6 +157,6 @@ const shaders = /* @__PURE__ */ memo((): GpuShader => {
 /** One invocation computes `rows` × `columns` elements, a workgroup `lanes` such blocks side by side. */
 export function directPass(p: Problem, cut: Cut, f: Form, y: number, d: Direct): GpuPass {
   making = { d, f, y };
-  const s = shaders(`${d.rows} ${d.columns} ${d.lanes} ${d.shared} ${y} ${formKey(f)}`);
+  const s = shaders(`${d.rows} ${d.columns} ${d.lanes} ${y} ${formKey(f)}`);
   return { shader: s, params: valuesOf(p, cut, f.epilogue), workgroups: grid(workgroupsOf(p, cut)) };
 }

@@ -1,6 +1,7 @@
 import type { GpuCall, GpuLimits, GpuPass, GpuPlan } from '@seq/tensor/engine';
 import type { Direct } from './direct.js';
 import { directPass, directTile } from './direct.js';
+import { lanesForm, lanesOf, lanesPass, lanesTile } from './lanes.js';
 import type { Problem } from './problem.js';
 import { accessOf, problemOf, storesFours, swap } from './problem.js';
 import { skinnyColumns, skinnyForm, skinnyPass } from './skinny.js';
@@ -99,36 +100,47 @@ export function planSkinny(call: GpuCall<unknown>, { epilogue }: MatmulPlanOptio
   return planOf(call, p, f, { rows, columns: skinnyColumns(f), pass: skinnyPass }, { split: true, epilogue });
 }
 
-/** Least elements of y for which a subgroup's lanes are worth it, and rows. */
-const lanesOfFour = 4;
+/** A product of few columns runs as its transpose. */
+const upright = (p: Problem): Problem => (p.N < 16 && p.M > p.N ? swap(p) : p);
 
-/** Registers alone: what suits programs on the CPU, and what runs everywhere. */
-export function planDirect(
-  call: GpuCall<unknown>,
-  limits: GpuLimits,
-  shared: boolean,
-  { epilogue }: MatmulPlanOptions = {},
-): GpuPlan {
-  const straight = problemOf(call);
-  if (empty(straight)) return { passes: [] };
-  const p = straight.N < 16 && straight.M > straight.N ? swap(straight) : straight;
-  const f = formOf(p, epilogue);
-  const d = directOf(p, f, limits, shared);
-  const g: Form = f.a === 'free4' && d.shared && d.rows < 16 ? { ...f, a: 'one' } : f;
-  const pass: Design['pass'] = (q, cut, form, y) => directPass(q, cut, form, y, d);
-  return planOf(call, p, g, { ...directTile(d), pass }, { split: !limits.software, epilogue });
+/** True for a product of enough rows that a subgroup may share what it reads of them. */
+export function hasRows(call: GpuCall<unknown>): boolean {
+  return upright(problemOf(call)).M >= 4;
 }
 
-function directOf(p: Problem, f: Form, limits: GpuLimits, shared: boolean): Direct {
-  if (shared && p.M >= 4) {
-    const rows = p.M >= 8 ? 16 : 4;
-    return { rows, columns: 8, lanes: lanesOfFour, shared: true };
-  }
-  const rows = p.M === 1 ? 1 : p.M <= 4 || !limits.software ? 4 : 8;
-  return {
-    rows,
+/** Registers of one subgroup, for programs on the CPU that have subgroups. */
+export function planLanes(
+  call: GpuCall<unknown>,
+  { subgroupSize }: GpuLimits,
+  { epilogue }: MatmulPlanOptions = {},
+): GpuPlan {
+  const p = upright(problemOf(call));
+  if (empty(p)) return { passes: [] };
+  const d = lanesOf(p, subgroupSize);
+  const pass: Design['pass'] = (q, cut, form, y) => lanesPass(q, cut, form, y, d);
+  return planOf(
+    call,
+    p,
+    lanesForm(formOf(p, epilogue)),
+    { ...lanesTile(d), pass },
+    { split: false, epilogue },
+  );
+}
+
+/** Registers alone: what runs everywhere. */
+export function planDirect(
+  call: GpuCall<unknown>,
+  { software }: GpuLimits,
+  { epilogue }: MatmulPlanOptions = {},
+): GpuPlan {
+  const p = upright(problemOf(call));
+  if (empty(p)) return { passes: [] };
+  const f = formOf(p, epilogue);
+  const d: Direct = {
+    rows: p.M === 1 ? 1 : p.M <= 4 || !software ? 4 : 8,
     columns: f.b === 'free4' || p.N >= 64 ? 8 : 4,
-    lanes: limits.software ? 8 : 32,
-    shared: false,
+    lanes: software ? 8 : 32,
   };
+  const pass: Design['pass'] = (q, cut, form, y) => directPass(q, cut, form, y, d);
+  return planOf(call, p, f, { ...directTile(d), pass }, { split: !software, epilogue });
 }
