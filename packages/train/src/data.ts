@@ -76,6 +76,7 @@ export function randomCrops(ids: TokenIds, { B, T, seed = 0, key, device }: Rand
     maxId: corpus.maxId,
     at: (step) => ({ tokens: onStep(step, device, (s) => cut(corpus.tokens, draw, s)), fresh: true }),
     dispose: () => {
+      cut.dispose();
       corpus.tokens.dispose();
       if (key === undefined) draw.dispose();
     },
@@ -118,7 +119,10 @@ export function contiguousStreams(ids: TokenIds, { B, T, device }: BatchOptions)
       tokens: onStep(step % perPass, device, (w) => cut(corpus.tokens, w)),
       fresh: step % perPass === 0,
     }),
-    dispose: () => corpus.tokens.dispose(),
+    dispose: () => {
+      cut.dispose();
+      corpus.tokens.dispose();
+    },
   };
 }
 
