@@ -1,6 +1,9 @@
+import { openWorker } from '@seq/train/worker';
+import { messageOf } from '../errors.js';
 import { bytes, clock, count, nats, short } from '../format.js';
 import { createLossChart } from './chart.js';
-import type { Choice, PageMessage, Usage, WorkerMessage } from './protocol.js';
+import type { Choice, TrainEvent, Usage } from './protocol.js';
+import type { LabJobs } from './worker.js';
 
 // The page: a form, figures, a chart and a text. It computes nothing.
 
@@ -24,28 +27,25 @@ const phases = {
 
 let choices: readonly Choice[] = [];
 let written = '';
+let stopping = new AbortController();
 
-const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-const send = (message: PageMessage): void => worker.postMessage(message, []);
-
-worker.addEventListener('message', ({ data }: MessageEvent<WorkerMessage>) => receive(data));
-worker.addEventListener('error', ({ message }) => {
-  fail(`The worker failed: ${message || 'its script could not be loaded'}. Load the page again.`);
-});
+const worker = openWorker<LabJobs>(new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' }));
 
 form.addEventListener('submit', (event) => {
   event.preventDefault();
-  begin();
+  void begin().catch(fail);
 });
 stop.addEventListener('click', () => {
-  send({ type: 'stop' });
+  // There may be nothing left to stop but the writing.
+  if (stopping.signal.aborted) void worker.run('stopWriting', null).result.catch(fail);
+  else stopping.abort();
   say('Stopping …');
 });
 model.addEventListener('change', () => {
   steps.value = String(choices[model.selectedIndex].steps);
 });
 
-function begin(): void {
+async function begin(): Promise<void> {
   busy(true);
   show('notice', null);
   show('error', null);
@@ -55,73 +55,61 @@ function begin(): void {
   sample.classList.add('empty');
   written = prompt.value;
   chart.begin([]);
-  send({
-    type: 'train',
+  stopping = new AbortController();
+  const request = {
     model: model.value,
     device: device.value as 'cpu' | 'webgpu',
     steps: steps.valueAsNumber,
     seed: seed.valueAsNumber,
     prompt: prompt.value,
     text: new URL('moby-dick.txt', document.baseURI).href,
-  });
+  };
+  const run = worker.run('train', request, { signal: stopping.signal });
+  for await (const event of run) hear(event);
+  const { step, loss, seconds, stopped, usage } = await run.result;
+  progress.value = step;
+  put('loss', `${nats(loss)} nats/character`);
+  chart.end(step);
+  showUsage(usage);
+  busy(false);
+  say(`${stopped ? 'Stopped' : 'Done'} after ${count(step)} steps in ${clock(seconds)}.`);
 }
 
-function receive(message: WorkerMessage): void {
-  switch (message.type) {
-    case 'ready':
-      choices = message.choices;
-      for (const { name, title } of choices) model.add(new Option(`${name}: ${title}`, name));
-      model.value = 'gru';
-      steps.value = String(choices[model.selectedIndex].steps);
-      model.disabled = false;
-      busy(false);
-      say('Ready.');
-      break;
+function hear(event: TrainEvent): void {
+  switch (event.type) {
     case 'phase':
-      say(phases[message.phase]);
+      if (event.phase === 'write') stopping.abort();
+      say(phases[event.phase]);
       break;
     case 'device':
-      put('adapter', message.device === 'webgpu' ? `WebGPU: ${message.title}` : message.title);
-      put('work-name', message.device === 'webgpu' ? 'Dispatches' : 'Kernels run');
-      show('notice', message.notice);
+      put('adapter', event.device === 'webgpu' ? `WebGPU: ${event.title}` : event.title);
+      put('work-name', event.device === 'webgpu' ? 'Dispatches' : 'Kernels run');
+      show('notice', event.notice);
       break;
     case 'started':
-      put('parameters', count(message.parameters));
-      chart.begin(message.floors);
+      put('parameters', count(event.parameters));
+      chart.begin(event.floors);
       break;
     case 'progress':
       progress.max = steps.valueAsNumber;
-      progress.value = message.step;
-      put('loss', `${nats(message.loss)} nats/character`);
-      put('speed', `${short(message.charactersPerSecond)} a second`);
-      showUsage(message.usage);
+      progress.value = event.step;
+      put('loss', `${nats(event.loss)} nats/character`);
+      put('speed', `${short(event.charactersPerSecond)} a second`);
+      showUsage(event.usage);
       if (!stop.disabled)
-        say(`Step ${count(message.step)} of ${count(progress.max)}, ${clock(message.secondsLeft)} left`);
+        say(`Step ${count(event.step)} of ${count(progress.max)}, ${clock(event.secondsLeft)} left`);
       break;
     case 'point':
-      chart.add('training', message.step, message.loss);
+      chart.add('training', event.step, event.loss);
       break;
     case 'validated':
-      chart.add('held-out', message.step, message.nats);
-      put('validation', `${nats(message.nats)} nats/character`);
+      chart.add('held-out', event.step, event.nats);
+      put('validation', `${nats(event.nats)} nats/character`);
       break;
     case 'written':
-      written += message.text;
+      written += event.text;
       sample.classList.remove('empty');
       sample.textContent = written;
-      break;
-    case 'done':
-      progress.value = message.step;
-      put('loss', `${nats(message.loss)} nats/character`);
-      chart.end(message.step);
-      showUsage(message.usage);
-      busy(false);
-      say(
-        `${message.stopped ? 'Stopped' : 'Done'} after ${count(message.step)} steps in ${clock(message.seconds)}.`,
-      );
-      break;
-    case 'failed':
-      fail(message.message);
       break;
   }
 }
@@ -131,8 +119,8 @@ function showUsage({ work, stepWork, bytes: now, peakBytes }: Usage): void {
   put('memory', `${bytes(now)} (at most ${bytes(peakBytes)})`);
 }
 
-function fail(message: string): void {
-  show('error', message);
+function fail(error: unknown): void {
+  show('error', messageOf(error));
   busy(false);
   if (choices.length === 0) train.disabled = true;
   say('Failed.');
@@ -156,4 +144,16 @@ function put(id: string, text: string): void {
 function show(id: 'notice' | 'error', text: string | null): void {
   element(id).hidden = text === null;
   put(id, text ?? '');
+}
+
+try {
+  choices = await worker.run('choices', null).result;
+  for (const { name, title } of choices) model.add(new Option(`${name}: ${title}`, name));
+  model.value = 'gru';
+  steps.value = String(choices[model.selectedIndex].steps);
+  model.disabled = false;
+  busy(false);
+  say('Ready.');
+} catch (error) {
+  fail(error);
 }

@@ -1,6 +1,6 @@
 import type { DeviceName } from '../device.js';
 
-// What the page and its worker say to each other. The page computes nothing; the worker touches no element.
+// What the page asks its worker for, and what it hears. The page computes nothing; the worker touches no element.
 
 /** A model that can be chosen. */
 export interface Choice {
@@ -12,7 +12,6 @@ export interface Choice {
 
 /** What to train. */
 export interface TrainRequest {
-  readonly type: 'train';
   readonly model: string;
   readonly device: DeviceName;
   readonly steps: number;
@@ -22,9 +21,6 @@ export interface TrainRequest {
   /** Address of the text. */
   readonly text: string;
 }
-
-/** Messages of the page. The first `stop` ends the training, one after that the writing. */
-export type PageMessage = TrainRequest | { readonly type: 'stop' };
 
 /** What the device has done and holds. */
 export interface Usage {
@@ -36,9 +32,8 @@ export interface Usage {
   readonly peakBytes: number;
 }
 
-/** What the worker tells. */
-export type WorkerMessage =
-  | { readonly type: 'ready'; readonly choices: readonly Choice[] }
+/** What a training tells on the way. */
+export type TrainEvent =
   | {
       readonly type: 'device';
       readonly device: DeviceName;
@@ -63,14 +58,14 @@ export type WorkerMessage =
   /** A point of the curve: the mean training loss since the point before. */
   | { readonly type: 'point'; readonly step: number; readonly loss: number }
   | { readonly type: 'validated'; readonly step: number; readonly nats: number }
-  | { readonly type: 'written'; readonly text: string }
-  | {
-      readonly type: 'done';
-      readonly step: number;
-      /** Of the last step; NaN when none was done. */
-      readonly loss: number;
-      readonly seconds: number;
-      readonly stopped: boolean;
-      readonly usage: Usage;
-    }
-  | { readonly type: 'failed'; readonly message: string };
+  | { readonly type: 'written'; readonly text: string };
+
+/** How a training ended. */
+export interface Trained {
+  readonly step: number;
+  /** Of the last step; NaN when none was done. */
+  readonly loss: number;
+  readonly seconds: number;
+  readonly stopped: boolean;
+  readonly usage: Usage;
+}

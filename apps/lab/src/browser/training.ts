@@ -10,7 +10,7 @@ import { optimizerOf, validate } from '../learning.js';
 import { ngramFloors } from '../ngram.js';
 import { modelOf, recipe } from '../recipes.js';
 import { writeTokens } from '../write.js';
-import type { TrainRequest, Usage, WorkerMessage } from './protocol.js';
+import type { Trained, TrainEvent, TrainRequest, Usage } from './protocol.js';
 
 /** How many points the first so many steps have; after them the points of the curve lie ever wider. */
 const DENSE_POINTS = 150;
@@ -29,6 +29,9 @@ export interface Stops {
   readonly writing: AbortSignal;
 }
 
+/** Tells the page how it goes; waits while the page is far behind. */
+type Tell = (event: TrainEvent) => Promise<void>;
+
 interface Text {
   readonly split: Split;
   readonly floors: readonly { readonly name: string; readonly nats: number }[];
@@ -42,20 +45,16 @@ const texts = new Map<string, Text>();
  *
  * @throws Error  a text that does not arrive; whatever the model and the device refuse
  */
-export async function trainInPage(
-  request: TrainRequest,
-  stops: Stops,
-  tell: (message: WorkerMessage) => void,
-): Promise<void> {
-  tell({ type: 'phase', phase: 'text' });
+export async function trainInPage(request: TrainRequest, stops: Stops, tell: Tell): Promise<Trained> {
+  await tell({ type: 'phase', phase: 'text' });
   const { split, floors } = await textAt(request.text);
-  tell({ type: 'phase', phase: 'device' });
+  await tell({ type: 'phase', phase: 'device' });
   const opened = await openDevice(request.device);
   const { device } = opened;
-  tell({ type: 'device', device: opened.name, title: opened.title, notice: opened.notice });
+  await tell({ type: 'device', device: opened.name, title: opened.title, notice: opened.notice });
   setDefaultDevice(device);
   try {
-    await run(request, { split, floors }, device, stops, tell);
+    return await run(request, { split, floors }, device, stops, tell);
   } finally {
     setDefaultDevice(cpu());
     opened.close();
@@ -67,8 +66,8 @@ async function run(
   { split, floors }: Text,
   device: Device,
   stops: Stops,
-  tell: (message: WorkerMessage) => void,
-): Promise<void> {
+  tell: Tell,
+): Promise<Trained> {
   const { vocabulary } = split;
   const usage = meter(device);
   const plan = recipe(model, vocabulary.symbols.length, { steps });
@@ -79,8 +78,8 @@ async function run(
   const draw = key(seed + 3);
   let [sum, count, told, seconds, measured] = [0, 0, 0, 0, 0];
   try {
-    tell({ type: 'started', parameters: countParams(training.params), floors });
-    tell({ type: 'phase', phase: 'compile' });
+    await tell({ type: 'started', parameters: countParams(training.params), floors });
+    await tell({ type: 'phase', phase: 'compile' });
     const { finished, loss } = await train(lm, training, {
       data,
       optimizer,
@@ -95,7 +94,7 @@ async function run(
         const last = step === steps;
         if (last || performance.now() - told > MESSAGE_INTERVAL) {
           told = performance.now();
-          tell({
+          await tell({
             type: 'progress',
             step,
             loss,
@@ -105,14 +104,14 @@ async function run(
           });
         }
         if (last || count >= step / DENSE_POINTS) {
-          tell({ type: 'point', step, loss: sum / count });
+          await tell({ type: 'point', step, loss: sum / count });
           [sum, count] = [0, 0];
         }
         if (isPoint(step, steps, VALIDATION_POINTS)) await measure(step, stops.training);
         usage.paused();
       },
     });
-    tell({ type: 'phase', phase: 'write' });
+    await tell({ type: 'phase', phase: 'write' });
     if (measured < training.step) await measure(training.step, stops.writing);
     const tokens = writeTokens(lm, training.params, encode(vocabulary, prompt), {
       count: SAMPLE_CHARACTERS,
@@ -121,15 +120,8 @@ async function run(
       key: draw,
       signal: stops.writing,
     });
-    for await (const token of tokens) tell({ type: 'written', text: decode(vocabulary, [token]) });
-    tell({
-      type: 'done',
-      step: training.step,
-      loss,
-      seconds,
-      stopped: !finished,
-      usage: usage.read(),
-    });
+    for await (const token of tokens) await tell({ type: 'written', text: decode(vocabulary, [token]) });
+    return { step: training.step, loss, seconds, stopped: !finished, usage: usage.read() };
   } finally {
     data.dispose();
     draw.dispose();
@@ -141,7 +133,7 @@ async function run(
     const nats = await validate(lm, training.params, tokens, plan.length, stop);
     if (nats === undefined) return;
     measured = step;
-    tell({ type: 'validated', step, nats });
+    await tell({ type: 'validated', step, nats });
   }
 }
 
