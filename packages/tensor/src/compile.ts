@@ -14,7 +14,7 @@ import type { Plan } from './plan.js';
 import { largest, reportOf } from './plan.js';
 import { scope } from './scope.js';
 import { Tensor } from './tensor.js';
-import { treeLeaves, treeMap } from './tree.js';
+import { isBranch, treeLeaves } from './tree.js';
 
 /** Options of `compile`. */
 export interface CompileOptions {
@@ -190,19 +190,26 @@ function deviceOf(name: string, args: readonly unknown[]): Device {
   return device;
 }
 
-/** Structure, shapes, element types and plain values of arguments. */
+/** Structure, shapes, element types and plain values of arguments, by a walk that every call makes. */
 function signature(name: string, args: readonly unknown[]): string {
-  const shapes = treeMap((t) => `\u0000${t.dtype}:${t.shape.join(',')}`, args);
-  return JSON.stringify(shapes, (path, v: unknown) => {
-    if (v === undefined) return '\u0000undefined';
-    if (typeof v === 'number' && !Number.isFinite(v)) return `\u0000${v}`;
-    if (typeof v === 'function' || typeof v === 'symbol' || typeof v === 'bigint') {
+  const walk = (node: unknown, at: string | number): string => {
+    if (node instanceof Tensor) return `<${node.dtype}:${node.shape.join()}>`;
+    if (Array.isArray(node)) return `[${node.map(walk).join()}]`;
+    if (isBranch(node)) {
+      let text = '{';
+      for (const [key, value] of Object.entries(node)) text += `${JSON.stringify(key)}:${walk(value, key)},`;
+      return text;
+    }
+    if (typeof node === 'function' || typeof node === 'symbol' || typeof node === 'bigint') {
       throw new OptionError(
-        `${name}: arguments must be tensors and plain values, got a ${typeof v}${path === '' ? '' : ` at "${path}"`}. Close over it instead.`,
+        `${name}: arguments must be tensors and plain values, got a ${typeof node}${at === '' ? '' : ` at "${at}"`}. Close over it instead.`,
       );
     }
-    return v;
-  });
+    return typeof node === 'string' || (typeof node === 'object' && node !== null)
+      ? JSON.stringify(node, (key, value: unknown) => (key === '' ? value : walk(value, key)))
+      : String(node);
+  };
+  return walk(args, '');
 }
 
 /**

@@ -7,7 +7,8 @@ import { Tensor } from './tensor.js';
  */
 export type Tree = unknown;
 
-function isBranch(node: unknown): node is Record<string, unknown> | readonly unknown[] {
+/** Whether a node has others below it. */
+export function isBranch(node: unknown): node is Record<string, unknown> | readonly unknown[] {
   if (typeof node !== 'object' || node === null || node instanceof Tensor) return false;
   if (Array.isArray(node)) return true;
   const proto = Object.getPrototypeOf(node) as unknown;
@@ -57,7 +58,13 @@ export function treeEntries(tree: Tree): [path: string, leaf: Tensor][] {
 
 /** The tensors of a tree, in the order of `treeEntries`. */
 export function treeLeaves(tree: Tree): Tensor[] {
-  return treeEntries(tree).map(([, t]) => t);
+  const out: Tensor[] = [];
+  const walk = (node: unknown): void => {
+    if (node instanceof Tensor) out.push(node);
+    else if (isBranch(node)) Object.values(node).forEach(walk);
+  };
+  walk(tree);
+  return out;
 }
 
 /** A tree like `like` with the tensors of `leaves`, in order. */

@@ -42,6 +42,36 @@ export interface CachedQuery {
   readonly sink: number;
 }
 
+/**
+ * All heads of one query at once, where the slots it sees lie side by side and scores are neither bent nor shared: products
+ * of each key-value head with its queries.
+ *
+ * @param scratch  a score for each head and slot
+ * @param row      of the query and of the result: b T + t
+ * @returns        false where the heads have to be taken one by one
+ */
+export function attendHeads(
+  kernels: Kernels,
+  [q, k, v]: readonly CpuView[],
+  o: CpuView,
+  scratch: Float64Array,
+  { b, row, from, to, scale }: Pick<CachedQuery, 'b' | 'row' | 'from' | 'to' | 'scale'>,
+): boolean {
+  const [H, D] = [q.shape[2], q.shape[3]];
+  const [, M, G, V] = v.shape;
+  const [n, R] = [to - from, H / G];
+  if (n <= 0 || (from % M) + n > M) return false;
+  const p = scratch.byteOffset;
+  const slot = b * M + (from % M);
+  const [keys, values] = [address(k) + 4 * slot * G * D, address(v) + 4 * slot * G * V];
+  kernels.gemmBatch(G, R, n, D, address(q) + 4 * row * H * D, R * D, D, 1, keys, D, 1, G * D, p, R * n, n);
+  kernels.scaleOf(p, H * n, scale);
+  kernels.softmaxRows(p, p, n, H);
+  const out = address(o) + 4 * row * H * V;
+  kernels.gemmBatch(G, R, V, n, p, R * n, n, 1, values, V, G * V, 1, out, R * V, V);
+  return true;
+}
+
 /** One query; `scratch` takes a score for each slot. */
 export function attendCachedFast(
   kernels: Kernels,

@@ -18,7 +18,7 @@ import {
   updateAt,
 } from '@seq/tensor';
 import type { CpuCall, Device, Op, Tensor } from '@seq/tensor';
-import { attendCachedFast } from './cache-kernel.js';
+import { attendCachedFast, attendHeads } from './cache-kernel.js';
 import { attend, checkHeads } from './op.js';
 import { alibiBias } from './position.js';
 import { ringPositions } from './ring.js';
@@ -194,7 +194,7 @@ export const attendCachedOp: Op<CachedAttrs> = /* @__PURE__ */ defineOp<CachedAt
       );
     return { shape: [B, T, H, v.shape[3]], dtype: q.dtype };
   },
-  scratch: ([, k]) => 8 * k.shape[1],
+  scratch: ([q, k]) => 8 * k.shape[1] * Math.ceil(q.shape[2] / 2),
   cpu: attendCachedKernel,
   reference([q, k, v, first, position, ...perHead], { scale, softcap, ring, alibi, sinks }) {
     const [T, M] = [q.shape[1], k.shape[1]];
@@ -235,6 +235,8 @@ function attendCachedKernel(call: CpuCall<CachedAttrs>): void {
       const own = position.data[position.offset + b] + i;
       const to = ring ? own + 1 : Math.min(M, own + 1);
       const from = ring ? Math.max(start, own + 1 - M) : start;
+      const plain = softcap === 0 && !slopes && !sinks && kernels !== null;
+      if (plain && attendHeads(kernels, inputs, o, p, { b, row: b * T + i, from, to, scale })) continue;
       for (let h = 0; h < H; h++) {
         const g = Math.floor((h * G) / H);
         const qAt = q.offset + ((b * T + i) * H + h) * D;

@@ -82,6 +82,11 @@ export class BoundProgram {
     point(this.#outputs[index], data, offset);
   }
 
+  /** Says where the second operand of an instruction lies packed; 0 for nowhere. */
+  setPacked(instruction: number, address: number): void {
+    this.#steps[instruction].call.packed = address;
+  }
+
   run(): void {
     const context = this.#context;
     if (context.poison && this.program.arenaBytes > 0) {

@@ -17,6 +17,8 @@ import { createHeap } from './heap.js';
 import { whyAlone } from '../threads/team.js';
 import { runKernel } from './kernel.js';
 import type { CpuBuffer } from './memory.js';
+import { PackedMatrices, rowProducts } from './packed.js';
+import type { RowProduct } from './packed.js';
 import { CpuPool } from './memory.js';
 
 /** Options of a CPU device; the defaults are those of `cpu()`. */
@@ -89,6 +91,7 @@ export class CpuDevice implements Device {
   readonly #pool: CpuPool;
   readonly #alone: string | null;
   readonly #wanted: number;
+  readonly #packed: PackedMatrices;
   #pending: Node[] = [];
   #pendingBytes = 0;
   #alive = 0;
@@ -125,6 +128,10 @@ export class CpuDevice implements Device {
     this.#alone = alone;
     this.#wanted = threads;
     this.#pool = new CpuPool(this.counters, poolBytes, poison, this.heap);
+    this.#packed = new PackedMatrices(
+      (dtype, length) => this.allocate(dtype, length),
+      (buffer) => this.free(buffer),
+    );
   }
 
   /** Which kernels run: those of WebAssembly with relaxed or plain SIMD, or loops over typed arrays. */
@@ -205,6 +212,7 @@ export class CpuDevice implements Device {
   onStorageDead(storage: Storage): void {
     this.#alive--;
     this.#origins?.delete(storage);
+    this.#packed.drop(storage);
     if (storage.buffer !== null) {
       this.free(storage.buffer);
       storage.buffer = null;
@@ -332,6 +340,12 @@ export class CpuDevice implements Device {
     throw error;
   }
 
+  /** Addresses of the matrices of a plan that lie packed, 0 for the others. May allocate. */
+  packed(products: readonly RowProduct[], inputs: readonly Value[]): number[] {
+    const { heap } = this;
+    return products.map((p) => (heap === null ? 0 : this.#packed.address(heap, p, inputs[p.input])));
+  }
+
   load(program: Program): Executable {
     this.counters.plans++;
     return new CpuExecutable(this, program);
@@ -354,12 +368,14 @@ class CpuExecutable implements Executable {
   readonly program: Program;
   failedAt = -1;
   readonly #device: CpuDevice;
+  readonly #products: readonly RowProduct[];
   #arena: CpuBuffer | null = null;
   #bound: BoundProgram | null = null;
 
   constructor(device: CpuDevice, program: Program) {
     this.#device = device;
     this.program = program;
+    this.#products = rowProducts(program);
   }
 
   run(inputs: readonly Value[]): Value[] {
@@ -368,10 +384,12 @@ class CpuExecutable implements Executable {
     // All memory first: growing the heap ends the life of views.
     const arena = (this.#arena ??= device.allocate('f64', program.arenaBytes / 8));
     const buffers = this.#results();
+    const packed = device.packed(this.#products, inputs);
     if (this.#bound === null || this.#bound.memory !== arena.memory) {
       this.#bound = new BoundProgram(program, arena.memory, arena.byteOffset, device);
     }
     const bound = this.#bound;
+    this.#products.forEach(({ instruction }, i) => bound.setPacked(instruction, packed[i]));
     inputs.forEach((v, i) => {
       const view = viewOfValue(v);
       bound.setInput(i, view.data, view.offset);

@@ -20,6 +20,8 @@ export interface CpuCall<A> {
   readonly scratch: Float64Array;
   /** Survives between replays of one plan instruction; a kernel may keep prepared things here. */
   readonly memo: { value?: unknown };
+  /** Address of the second input in packed columns where the device keeps it so, as weights that decode; else 0 or absent. */
+  packed?: number;
   /** What runs the kernel; for kernels that run programs of their own. */
   readonly context?: {
     readonly checkNumerics: boolean;

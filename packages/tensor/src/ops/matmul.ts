@@ -63,6 +63,11 @@ export const matmulOp: Op<null> = /* @__PURE__ */ defineOp<null>({
     const kernels = od instanceof Float32Array ? kernelsOf(call) : null;
     if (kernels !== null) {
       if (M === 0 || N === 0) return;
+      if (call.packed) {
+        const [x, c] = [ad.byteOffset + 4 * a.offset, od.byteOffset + 4 * o.offset];
+        kernels.gemmPacked(M, N, K, x, ar, ac, call.packed, c, N, false);
+        return;
+      }
       const [op, ap, bp] = [od.byteOffset, ad.byteOffset, bd.byteOffset];
       // The last axis of the batch goes to the kernels as a whole.
       const count = batch.length > 0 ? batch[batch.length - 1] : 1;
