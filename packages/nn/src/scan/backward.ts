@@ -5,6 +5,7 @@ import { decays, floatsOf, scaleAdd } from './forward.js';
 import type { Floats } from './forward.js';
 import { operandsOf, sizesOf } from './shapes.js';
 import type { ScanAttrs, ScanOperands } from './shapes.js';
+import { scanBackwardSimd } from './simd.js';
 
 /** Bytes: the gradient of the state twice, and for a chunk a row's states, two sets of values, decays and their gradients. */
 export function backwardScratch(K: number, V: number, chunk: number): number {
@@ -58,7 +59,11 @@ interface Work {
  *
  * dq and dk are those of every head of v.
  */
-export function scanBackward({ inputs: all, outputs, attrs, scratch }: CpuCall<ScanAttrs>): void {
+export function scanBackward(call: CpuCall<ScanAttrs>): void {
+  if (!scanBackwardSimd(call)) scanBackwardLoops(call);
+}
+
+function scanBackwardLoops({ inputs: all, outputs, attrs, scratch }: CpuCall<ScanAttrs>): void {
   const [dO, dState] = all.slice(0, 2).map(floatsOf);
   const views = all.slice(2, 2 + outputs.length);
   const [starts, u] = all.slice(2 + outputs.length).map(floatsOf);

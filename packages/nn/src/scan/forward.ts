@@ -1,6 +1,8 @@
-// The CPU kernel of the scan: position by position, the state in double precision.
+// The CPU kernel of the scan: position by position. WebAssembly in f32 where there is some, else loops whose state is in
+// double precision.
 import type { CpuCall, CpuView } from '@seq/tensor';
 import { operandsOf, sizesOf } from './shapes.js';
+import { scanForwardSimd } from './simd.js';
 import type { ScanAttrs } from './shapes.js';
 
 /** A view's numbers as loops use them. */
@@ -23,7 +25,11 @@ export function decays(out: Float64Array, g: Floats | undefined, row: number, at
   else for (let d = 0, K = out.length; d < K; d++) out[d] = Math.exp(g[row * K + d]);
 }
 
-export function scanForward({ inputs, outputs, attrs, scratch }: CpuCall<ScanAttrs>): void {
+export function scanForward(call: CpuCall<ScanAttrs>): void {
+  if (!scanForwardSimd(call)) scanForwardLoops(call);
+}
+
+function scanForwardLoops({ inputs, outputs, attrs, scratch }: CpuCall<ScanAttrs>): void {
   const { B, T, G, H, K, V, N } = sizesOf(inputs[0], inputs[2], attrs);
   const { q, k, v, initial, g, a, b } = operandsOf(inputs.map(floatsOf), attrs);
   const [o, last, starts, u] = outputs.map(floatsOf);

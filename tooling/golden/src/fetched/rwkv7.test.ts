@@ -31,7 +31,7 @@ function load() {
 
 /** Holds the state behind the last position against the recorded one, which has values before keys. */
 async function expectState(state: LanguageModelState, need: (name: string) => Tensor): Promise<void> {
-  const { layers } = state[0] as unknown as Rwkv7StackState;
+  const { layers } = state[0] as Rwkv7StackState;
   const all = (of: (layer: (typeof layers)[number]) => Tensor): Tensor => stack(layers.map(of)).squeeze(1);
   expect(
     await worst(

@@ -3,7 +3,6 @@ import type { LowRankParams, Rwkv7BlockParams, Rwkv7StackParams } from '@seq/lin
 import { languageModel } from '@seq/lm';
 import type { LanguageModel, LanguageModelParams } from '@seq/lm';
 import { layerFromTorch } from '@seq/nn';
-import type { LayerNormParams } from '@seq/nn';
 import { at, reshape } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
 import type { Fetched } from './data.js';
@@ -27,7 +26,7 @@ export function rwkv7Model(
   named: ReturnType<Fetched['tensors']>,
   { n_vocab: vocabSize, n_embed: dModel, n_layer: numLayers, heads }: Rwkv7Config,
 ): { lm: LanguageModel; params: LanguageModelParams } {
-  const norm = (name: string): LayerNormParams => layerFromTorch(named, name) as LayerNormParams;
+  const norm = (name: string): LayerNormParams => layerFromTorch(named, name);
   const vector = (name: string): Tensor => reshape(named.need(name), [dModel]);
   const block = (l: number): Rwkv7BlockParams => {
     const [att, ffn] = [`blocks.${l}.att`, `blocks.${l}.ffn`];
