@@ -26,7 +26,10 @@ export function rwkv7Model(
   named: ReturnType<Fetched['tensors']>,
   { n_vocab: vocabSize, n_embed: dModel, n_layer: numLayers, heads }: Rwkv7Config,
 ): { lm: LanguageModel; params: LanguageModelParams } {
-  const norm = (name: string): LayerNormParams => layerFromTorch(named, name);
+  const norm = (name: string): { weight: Tensor; bias: Tensor } => ({
+    weight: named.need(`${name}.weight`),
+    bias: named.need(`${name}.bias`),
+  });
   const vector = (name: string): Tensor => reshape(named.need(name), [dModel]);
   const block = (l: number): Rwkv7BlockParams => {
     const [att, ffn] = [`blocks.${l}.att`, `blocks.${l}.ffn`];
