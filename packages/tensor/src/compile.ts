@@ -31,6 +31,13 @@ export interface Compiled<A extends readonly unknown[], R> {
   (...args: A): R;
   /** The plan for these arguments; runs nothing and moves nothing. */
   plan(...args: A): Plan;
+  /**
+   * Makes the plan for these arguments and takes its memory; runs nothing and moves nothing. A call after it asks for
+   * no more, so want of memory shows here, while the arguments are what they were.
+   *
+   * @throws MemoryError  a plan beyond `memoryBudget`; memory that the device does not grant
+   */
+  reserve(...args: A): Promise<void>;
   /** Lets go of all plans and their memory. */
   dispose(): void;
 }
@@ -147,6 +154,11 @@ export function compile<A extends readonly unknown[], R>(
 
   return Object.assign(call, {
     plan: (...args: A): Plan => scope(() => reportOf(prepare(args).program)),
+    reserve: async (...args: A): Promise<void> => {
+      const { executable, captured } = scope(() => prepare(args));
+      await Promise.all([...treeLeaves(args), ...captured].map((t) => t.realize()));
+      await executable.reserve?.();
+    },
     dispose: (): void => {
       for (const e of entries.values()) {
         e.executable.dispose();

@@ -1,4 +1,4 @@
-import { disposeTree, IndexError, OptionError, SeqError, treeLeaves } from '@seq/tensor';
+import { disposeTree, IndexError, OptionError, SeqError } from '@seq/tensor';
 import type { Device } from '@seq/tensor';
 import { checkParts } from './accumulate.js';
 import { breathe } from './breathe.js';
@@ -6,8 +6,9 @@ import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
 import type { Batches } from './data.js';
 import { stateGrows } from './evaluate.js';
 import type { Optimizer } from './optimizer.js';
-import { carriedTrainStep, trainStep } from './step.js';
-import type { StepMetrics, TrainStepOptions } from './step.js';
+import type { TrainStepOptions } from './step.js';
+import { makeStepper } from './stepper.js';
+import type { Stepper } from './stepper.js';
 import { checkpointOf, resumeTraining } from './training.js';
 import type { Model, Progress, Training } from './training.js';
 
@@ -135,7 +136,7 @@ export async function train<P, S>(
   for (let lost = 0; ; lost++) {
     const stepper = makeStepper(model, optimizer, data, stepOptions);
     try {
-      return await run(stepper.advance, training, { data, steps, onStep, signal, validation, skips, keep });
+      return await run(stepper, training, { data, steps, onStep, signal, validation, skips, keep });
     } catch (error) {
       if (!recovery || !SeqError.is(error, 'device-lost') || lost >= (recovery.attempts ?? 3)) throw error;
       const found = await recovery.replace(error);
@@ -166,13 +167,14 @@ interface RunOptions extends Pick<TrainOptions, 'data' | 'steps' | 'onStep' | 's
 }
 
 async function run<P, S>(
-  advance: (training: Training<P, S>) => StepMetrics,
+  { reserve, advance }: Stepper<P, S>,
   training: Training<P, S>,
   { data, steps, onStep, signal, validation, skips, keep }: RunOptions,
 ): Promise<TrainResult> {
   let loss = NaN;
   let tokens = 0;
   let seconds = 0;
+  let reserved = false;
   for (;;) {
     if (validation) {
       if (isDue(training, validation)) await validate(training, validation);
@@ -184,6 +186,8 @@ async function run<P, S>(
     await breathe();
     if (signal?.aborted) return { finished: false, step: training.step, loss };
     const began = performance.now();
+    if (!reserved) await reserve(training);
+    reserved = true;
     const metrics = advance(training);
     const [lossNow, gradNorm, lr] = await Promise.all([
       metrics.loss.item(),
@@ -240,48 +244,4 @@ function checkValidation({ every, patience = Infinity, minDelta = 0 }: Validatio
     throw new OptionError(
       `train: validation.minDelta must be a finite number ≥ 0, got ${minDelta}. It is a difference of losses; 0 is usual.`,
     );
-}
-
-/** One step of the kind that the batches ask for; brings `training` up to date when it is complete. */
-function makeStepper<P, S>(
-  model: Model<P, S>,
-  optimizer: Optimizer,
-  data: Batches,
-  o: TrainStepOptions,
-): { advance(training: Training<P, S>): StepMetrics; dispose(): void } {
-  if (!data.carried) {
-    const step = trainStep(model, optimizer, o);
-    const advance = (training: Training<P, S>): StepMetrics => {
-      const { tokens } = data.at(training.step);
-      try {
-        const [params, optState, metrics] = step(training.params, training.optState, tokens, {
-          key: training.key,
-        });
-        Object.assign(training, { params, optState, step: training.step + 1 });
-        return metrics;
-      } finally {
-        tokens.dispose();
-      }
-    };
-    return { advance, dispose: () => step.dispose() };
-  }
-  const step = carriedTrainStep(model, optimizer, o);
-  const advance = (training: Training<P, S>): StepMetrics => {
-    const { tokens, fresh } = data.at(training.step);
-    const { device, dtype } = treeLeaves(training.params)[0] ?? {};
-    const begins = fresh || training.stream === null;
-    const state = begins ? model.initState(data.B, { device, dtype }) : training.stream!;
-    try {
-      const [params, optState, stream, metrics] = step(training.params, training.optState, state, tokens, {
-        key: training.key,
-      });
-      if (begins) disposeTree(training.stream);
-      Object.assign(training, { params, optState, stream, step: training.step + 1 });
-      return metrics;
-    } finally {
-      tokens.dispose();
-      if (begins) disposeTree(state);
-    }
-  };
-  return { advance, dispose: () => step.dispose() };
 }

@@ -173,7 +173,10 @@ export class WebGPUDevice implements Device {
         gpu,
         counters: this.counters,
         bindingBytes: limits.bindingBytes,
-        onRefused: (error) => this.#fail(error, null, 0),
+        get unsubmitted() {
+          return queue.unsubmitted;
+        },
+        onRefused: (error, sequence) => this.#fail(error, null, sequence),
       },
       poolBytes,
     );
@@ -592,6 +595,18 @@ export class WebGPUDevice implements Device {
     return this.#queue.sequence;
   }
 
+  /**
+   * Waits until the driver has answered for all memory asked for so far.
+   *
+   * @throws MemoryError  what it refused; nobody else is told of it
+   */
+  async granted(): Promise<void> {
+    const refused = await this.#pool.granted();
+    if (refused === null) return;
+    if (this.#late === refused) this.#late = null;
+    throw refused;
+  }
+
   /** Dense copy of a value; for plans whose operands begin at an odd place. */
   densify(v: Value): GpuBlock {
     const block = this.allocate(v.dtype, sizeOf(v.shape));
@@ -696,7 +711,7 @@ class GpuExecutable implements Executable {
     const { program } = this;
     const device = this.#device;
     const from = device.sequence;
-    this.#blocks ??= program.blocks.map((bytes) => device.allocateBytes(bytes));
+    const blocks = this.#own();
     const borrowed: GpuBlock[] = [];
     const places = inputs.map((v): Place => {
       if (v.offset % 4 === 0) return { block: v.storage.buffer as GpuBlock, offset: v.offset };
@@ -709,7 +724,7 @@ class GpuExecutable implements Executable {
       if (taken !== -1) return places[taken];
       return { block: device.allocate(aval.dtype, sizeOf(aval.shape)), offset: 0 };
     });
-    this.#loaded.record({ blocks: this.#blocks, inputs: places, outputs });
+    this.#loaded.record({ blocks, inputs: places, outputs });
     for (const block of borrowed) device.free(block);
     const values = program.outputs.map((aval, i) => {
       const value = newValue(device, aval, null);
@@ -722,9 +737,35 @@ class GpuExecutable implements Executable {
     return values;
   }
 
-  dispose(): void {
+  /** The blocks of the temporaries. */
+  #own(): readonly GpuBlock[] {
+    return (this.#blocks ??= this.program.blocks.map((bytes) => this.#device.allocateBytes(bytes)));
+  }
+
+  async reserve(): Promise<void> {
+    const device = this.#device;
+    this.#own();
+    // Results get their memory when it runs: the pool holds it until then.
+    const { outputs, donated } = this.program;
+    const results = outputs.flatMap(({ dtype, shape }, i) =>
+      donated[i] === -1 ? [device.allocate(dtype, sizeOf(shape))] : [],
+    );
+    for (const block of results) device.free(block);
+    try {
+      await device.granted();
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+  }
+
+  #release(): void {
     for (const block of this.#blocks ?? []) this.#device.free(block);
     this.#blocks = null;
+  }
+
+  dispose(): void {
+    this.#release();
     this.#loaded.dispose();
   }
 }

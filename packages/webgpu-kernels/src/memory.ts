@@ -12,6 +12,8 @@ export class GpuBlock implements DeviceBuffer {
   readonly id: number;
   /** Number of the last recorded command that touches it. */
   lastUse = -1;
+  /** The driver had no memory for it: never to be used again. */
+  refused = false;
 
   constructor(bytes: number, buffer: GPUBuffer, id: number) {
     this.bytes = bytes;
@@ -44,8 +46,10 @@ export interface PoolHost {
   readonly gpu: GPUDevice;
   readonly counters: DeviceCounters;
   readonly bindingBytes: number;
-  /** Called with what the driver answers later when it has no memory. */
-  onRefused(error: MemoryError): void;
+  /** Number of the first command that was not submitted. */
+  readonly unsubmitted: number;
+  /** Called with what the driver answers later when it has no memory; commands from `sequence` on may have used it. */
+  onRefused(error: MemoryError, sequence: number): void;
 }
 
 /** GPU memory by size, kept for reuse up to a limit, oldest sizes given back first. */
@@ -57,6 +61,7 @@ export class GpuPool {
   #peak = 0;
   #pooled = 0;
   #ids = 0;
+  readonly #asked = new Set<Promise<MemoryError | null>>();
 
   constructor(host: PoolHost, limit: number) {
     this.#host = host;
@@ -83,27 +88,56 @@ export class GpuPool {
         size: bytes,
         usage: usage.storage | usage.copySource | usage.copyTarget,
       });
-      const live = this.#live;
-      gpu.popErrorScope().then(
-        (error) => {
-          if (error === null) return;
-          this.#host.onRefused(
-            new MemoryError(
-              `webgpu: the driver must grant ${bytes} bytes, it refused; ${live} bytes were in use. Use smaller batches or shorter sequences.`,
-            ),
-          );
-        },
-        () => {}, // the device is lost: reported where it was noticed
-      );
       block = new GpuBlock(bytes, buffer, this.#ids++);
+      this.#await(block, gpu.popErrorScope());
     } else this.#pooled -= bytes;
     this.#live += bytes;
     if (this.#live > this.#peak) this.#peak = this.#live;
     return block;
   }
 
+  /** Waits for the driver's answer to a block that was just made. */
+  #await(block: GpuBlock, answer: Promise<GPUError | null>): void {
+    const [live, sequence] = [this.#live, this.#host.unsubmitted];
+    const asked = answer.then(
+      (error) => {
+        if (error === null) return null;
+        this.#discard(block);
+        const refused = new MemoryError(
+          `webgpu: the driver must grant ${block.bytes} bytes, it refused; ${live} bytes were in use. Use smaller batches or shorter sequences.`,
+        );
+        this.#host.onRefused(refused, sequence);
+        return refused;
+      },
+      () => null, // the device is lost: reported where it was noticed
+    );
+    this.#asked.add(asked);
+    void asked.then(() => this.#asked.delete(asked));
+  }
+
+  /** Waits until the driver has answered for all blocks made so far; the first refusal among them, or null. */
+  async granted(): Promise<MemoryError | null> {
+    const answers = await Promise.all(this.#asked);
+    return answers.find((error) => error !== null) ?? null;
+  }
+
+  /** Never lends a block again. */
+  #discard(block: GpuBlock): void {
+    block.refused = true;
+    const list = this.#free.get(block.bytes);
+    const i = list?.indexOf(block) ?? -1;
+    if (i < 0) return;
+    list!.splice(i, 1);
+    this.#pooled -= block.bytes;
+    this.retire(block);
+  }
+
   free(block: GpuBlock): void {
     this.#live -= block.bytes;
+    if (block.refused) {
+      this.retire(block);
+      return;
+    }
     this.#pooled += block.bytes;
     // The oldest block is taken first: what repeats gets the same blocks again, and with them the same bind groups.
     const list = this.#free.get(block.bytes);

@@ -102,6 +102,11 @@ export class Queue {
     return this.#recorded;
   }
 
+  /** Number of the first command that was not submitted. */
+  get unsubmitted(): number {
+    return this.#submitted;
+  }
+
   /** True when no command before this one waits for being submitted. */
   isSubmitted(sequence: number): boolean {
     return sequence < this.#submitted;

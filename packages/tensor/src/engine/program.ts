@@ -378,6 +378,8 @@ export interface Executable {
   readonly program: Program;
   /** Runs on argument values (dense, realised) and returns results; donated inputs are overwritten. */
   run(inputs: readonly Value[]): Value[];
+  /** Takes the memory that a run needs, and waits until it is granted; absent where a run takes it at once. */
+  reserve?(): Promise<void>;
   /** The instruction at which the last run failed; −1 when it did not. */
   readonly failedAt: number;
   dispose(): void;
