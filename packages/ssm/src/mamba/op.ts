@@ -1,7 +1,7 @@
-import { apply, defineOp, kernelsOf, scope, vjp, zeros } from '@seq/tensor';
+import { apply, defineOp, scope, vjp, zeros } from '@seq/tensor';
 import type { Aval, Op, OpCost, Tensor } from '@seq/tensor';
 import { backwardLoops, backwardScratch, forwardLoops, forwardScratch } from './cpu.js';
-import { fastScratch, forwardFast, isFast } from './cpu-fast.js';
+import { backwardKernel, backwardKernelScratch, forwardKernel } from './cpu-kernels.js';
 import { backwardKernels, forwardKernels } from './gpu.js';
 import { scanReference } from './reference.js';
 import { checkScan, scanSizes } from './shape.js';
@@ -37,11 +37,9 @@ export const selectiveScanOp: Op<ScanAttrs> = /* @__PURE__ */ defineOp<ScanAttrs
     ];
   },
   cpu(call) {
-    const kernels = isFast(call.inputs) ? kernelsOf(call) : null;
-    if (kernels === null) forwardLoops(call);
-    else forwardFast(kernels, call);
+    if (!forwardKernel(call)) forwardLoops(call);
   },
-  scratch: (inputs) => Math.max(forwardScratch(inputs[2].shape[1]), fastScratch(inputs)),
+  scratch: (inputs) => forwardScratch(inputs[2].shape[1]),
   webgpu: forwardKernels,
   reference: scanReference,
   vjp({ inputs, outputs: [y, last, starts], cotangents: [dy, dlast], attrs, needs }) {
@@ -56,8 +54,10 @@ export const selectiveScanOp: Op<ScanAttrs> = /* @__PURE__ */ defineOp<ScanAttrs
 export const selectiveScanBackwardOp: Op<ScanAttrs> = /* @__PURE__ */ defineOp<ScanAttrs>({
   name: 'selectiveScan.backward',
   infer: (inputs) => inputs.slice(0, -3).map(({ shape, dtype }) => ({ shape, dtype })),
-  cpu: backwardLoops,
-  scratch: backwardScratch,
+  cpu(call) {
+    if (!backwardKernel(call)) backwardLoops(call);
+  },
+  scratch: (inputs) => Math.max(backwardScratch(inputs), backwardKernelScratch(scanSizes(inputs))),
   webgpu: backwardKernels,
   reference(inputs, attrs) {
     const [dy, dlast] = inputs.slice(-3);

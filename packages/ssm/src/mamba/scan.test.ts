@@ -6,6 +6,7 @@ import {
   ones,
   softplus,
   sum,
+  tensor,
   uniform,
   valueAndGrad,
   vjp,
@@ -67,11 +68,14 @@ function expectSame(got: readonly Float32Array[], want: readonly Float32Array[],
 const cases: [string, Case][] = [
   ['one channel over chunks', { B: 1, T: 150, C: 1, N: 16, Bs: 1, Cs: 1 }],
   ['many channels, on both sides of a border', { B: 2, T: 65, C: 70, N: 16, Bs: 1, Cs: 1 }],
-  ['groups of channels, three states', { B: 1, T: 64, C: 6, N: 3, Bs: 2, Cs: 2 }],
+  ['groups of four channels, a state too many for a vector', { B: 2, T: 66, C: 8, N: 17, Bs: 2, Cs: 2 }],
+  ['three channels, chunks of eight', { B: 2, T: 20, C: 3, N: 130, Bs: 1, Cs: 1, plain: true }],
+  ['groups of three channels, three states', { B: 1, T: 64, C: 6, N: 3, Bs: 2, Cs: 2 }],
   ['fixed B and C', { B: 2, T: 70, C: 5, N: 4, Bs: 'fixed', Cs: 'fixed' }],
   ['fixed B only, nothing optional', { B: 1, T: 67, C: 3, N: 2, Bs: 'fixed', Cs: 3, plain: true }],
   ['many states', { B: 1, T: 19, C: 2, N: 70, Bs: 1, Cs: 1 }],
   ['one position', { B: 3, T: 1, C: 4, N: 5, Bs: 1, Cs: 1 }],
+  ['more states than the kernels hold', { B: 1, T: 3, C: 4, N: 1030, Bs: 1, Cs: 1 }],
   ['no positions', { B: 2, T: 0, C: 4, N: 5, Bs: 1, Cs: 1 }],
 ];
 
@@ -89,6 +93,33 @@ describe('selectiveScan', () => {
       },
     );
   }
+
+  test('threads change no bit', async () => {
+    const size = { B: 4, T: 130, C: 70, N: 16, Bs: 1, Cs: 1 };
+    const three = createCpu({ threads: 3 });
+    await results(size, three);
+    for (let i = 0; three.threads < 3 && i < 2000; i++) await new Promise((done) => setTimeout(done, 5));
+    expect(three.threads).toBe(3);
+    const [alone, together] = [await results(size, createCpu()), await results(size, three)];
+    alone.forEach((w, k) => expect(together[k]).toEqual(w));
+  });
+
+  test.skipIf(createCpu().build === 'loops')('rates that grow, and what f32 cannot hold', async () => {
+    const at = (x: number[]): Tensor => tensor(x, { shape: [1, 1, 4] });
+    const one = ones([1, 1, 1]);
+    const [u, delta, A] = [
+      at([1, 1, 1, NaN]),
+      at([2, 60, 1, 1]),
+      tensor([3, 2, -200, -1], { shape: [4, 1] }),
+    ];
+    const h0 = ones([1, 4, 1]);
+    const [y] = selectiveScan(u, delta, A, one, one, { h0 });
+    const got = [...(await y.data())];
+    expect(got[0]).toBeCloseTo(Math.exp(6) + 2, 3);
+    expect(got[1]).toBe(Infinity);
+    expect(got[2]).toBe(1);
+    expect(got[3]).toBeNaN();
+  });
 
   test.each(testDevices())(
     '$kind: training memory is within 1.3 times inputs, outputs and gradients, from the plan',

@@ -1,0 +1,3 @@
+// The kernels of this package.
+export { selectiveScan } from './forward';
+export { selectiveScanBackward } from './backward';
