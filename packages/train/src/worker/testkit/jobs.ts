@@ -1,9 +1,9 @@
 import { languageModel } from '@seq/lm';
 import { gru } from '@seq/rnn';
 import { cpu, DeviceLostError, disposeTree, OptionError, tensor, treeLeaves } from '@seq/tensor';
-import { adamw, randomCrops, startTraining, train } from '../index.js';
-import type { StepEvent } from '../index.js';
-import type { Job } from './index.js';
+import { adamw, randomCrops, startTraining, train } from '../../index.js';
+import type { StepEvent } from '../../index.js';
+import type { Job } from '../index.js';
 
 // The jobs of the tests; served in a worker or to a port.
 

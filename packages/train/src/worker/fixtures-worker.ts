@@ -1,5 +1,0 @@
-import { jobs } from './fixtures-jobs.js';
-import { serve } from './index.js';
-
-// The module of the worker in the tests.
-serve(jobs);
