@@ -1,12 +1,17 @@
+import { address } from '@seq/tensor';
 import type { CpuCall } from '@seq/tensor';
-import { layoutOf } from '../internal/layout.js';
-import type { Floats, Layout } from '../internal/layout.js';
+import { doubles as L } from '../internal/layout.js';
+import type { Floats } from '../internal/layout.js';
 import { packFrom, paddedWidth, panelDoubles } from '../internal/panels.js';
 import { maskInputs } from '../internal/sequence.js';
 import type { MaskFlags } from '../internal/sequence.js';
+import { kernelsFor, pack, rowAt, runLoop } from '../internal/wasm.js';
 
 /** What the sum of input and recurrent product goes through. */
 export type ElmanNonlinearity = 'tanh' | 'relu' | 'sigmoid' | 'identity';
+
+/** Their numbers in `wasm/elman.as`. */
+const numbers: readonly ElmanNonlinearity[] = ['tanh', 'relu', 'sigmoid', 'identity'];
 
 /** Which masks are present, the direction of time and the nonlinearity. */
 export interface ElmanAttrs extends MaskFlags {
@@ -45,7 +50,7 @@ export function backwardInputs<X>(inputs: readonly X[], attrs: ElmanAttrs): Elma
 }
 
 /** a[from … to − 1] ← f(a). */
-function bend(L: Layout, f: ElmanNonlinearity, a: Floats, from: number, to: number): void {
+function bend(f: ElmanNonlinearity, a: Floats, from: number, to: number): void {
   if (f === 'tanh') L.tanhRow(a, from, to);
   else if (f === 'sigmoid') L.sigmoidRow(a, from, to);
   else if (f === 'relu') for (let i = from; i < to; i++) if (a[i] < 0) a[i] = 0;
@@ -68,8 +73,8 @@ export function elmanScratch(B: number, H: number): number {
  * outputs y [B, T, H]
  */
 export function elmanForwardKernel(call: CpuCall<ElmanAttrs>): void {
+  if (forwardInWasm(call)) return;
   const { inputs, outputs, attrs, scratch } = call;
-  const L = layoutOf(call);
   const { xg, weight: w, h0, valid, resets } = forwardInputs(inputs, attrs);
   const [y] = outputs;
   const [B, T, H] = xg.shape;
@@ -99,7 +104,7 @@ export function elmanForwardKernel(call: CpuCall<ElmanAttrs>): void {
       const row = b * ld;
       let yAt = (b * T + t) * H;
       for (let j = 0; j < H; j++) p[row + j] += x_[yAt + j];
-      bend(L, attrs.nonlinearity, p, row, row + H);
+      bend(attrs.nonlinearity, p, row, row + H);
       for (let j = 0, hAt = L.rowAt(b, B, H); j < H; j++, hAt += step, yAt++) {
         y_[yAt] = hold ? state[hAt] : p[row + j];
         state[hAt] = y_[yAt]; // as rounded, so that a cut between two calls changes nothing
@@ -113,8 +118,8 @@ export function elmanForwardKernel(call: CpuCall<ElmanAttrs>): void {
  * outputs da [B, T, H] = gradient by xg, dh0 [B, H]
  */
 export function elmanBackwardKernel(call: CpuCall<ElmanAttrs>): void {
+  if (backwardInWasm(call)) return;
   const { inputs, outputs, attrs, scratch } = call;
-  const L = layoutOf(call);
   const { dy, y, weight: w, valid, resets } = backwardInputs(inputs, attrs);
   const [da, dh0] = outputs;
   const [B, T, H] = dy.shape;
@@ -153,4 +158,36 @@ export function elmanBackwardKernel(call: CpuCall<ElmanAttrs>): void {
     }
   }
   for (let i = 0; i < B * H; i++) dh0.data[dh0.offset + i] = carry[i];
+}
+
+function forwardInWasm(call: CpuCall<ElmanAttrs>): boolean {
+  const k = kernelsFor(call);
+  if (k === null) return false;
+  const { inputs, outputs, attrs, scratch } = call;
+  const { xg, weight, h0, valid, resets } = forwardInputs(inputs, attrs);
+  const [y] = outputs;
+  const [B, T, H] = xg.shape;
+  const packed = B * T >= packFrom;
+  const panels = scratch.byteOffset;
+  const work = packed ? pack(k, panels, weight, [H, H], [1, H]) : panels;
+  return runLoop(call, 'elman', B, B * T * H * H, (b, rows) => [
+    ...[rowAt(y, b), rowAt(xg, b), rowAt(h0, b), address(weight), packed ? panels : 0],
+    ...[rowAt(valid, b), rowAt(resets, b), work + 4 * b * 2 * H, rows, T, H],
+    ...[numbers.indexOf(attrs.nonlinearity), Number(attrs.reverse)],
+  ]);
+}
+
+function backwardInWasm(call: CpuCall<ElmanAttrs>): boolean {
+  const k = kernelsFor(call);
+  if (k === null) return false;
+  const { inputs, outputs, attrs, scratch } = call;
+  const { dy, y, weight, valid, resets } = backwardInputs(inputs, attrs);
+  const [da, dh0] = outputs;
+  const [B, T, H] = dy.shape;
+  const panels = scratch.byteOffset;
+  const work = pack(k, panels, weight, [H, H], [H, 1]);
+  return runLoop(call, 'elmanGrad', B, B * T * H * H, (b, rows) => [
+    ...[rowAt(da, b), rowAt(dh0, b), rowAt(dy, b), rowAt(y, b), panels, rowAt(valid, b), rowAt(resets, b)],
+    ...[work + 4 * b * H, rows, T, H, numbers.indexOf(attrs.nonlinearity), Number(attrs.reverse)],
+  ]);
 }

@@ -1,8 +1,10 @@
-import type { CpuCall, Kernels } from '@seq/tensor';
-import { addressOf, layoutOf } from '../internal/layout.js';
+import { address } from '@seq/tensor';
+import type { CpuCall } from '@seq/tensor';
+import { doubles as L } from '../internal/layout.js';
 import { maskInputs } from '../internal/sequence.js';
 import type { MaskFlags } from '../internal/sequence.js';
 import { packFrom, paddedWidth, panelDoubles } from '../internal/panels.js';
+import { kernelsFor, pack, rowAt, runLoop } from '../internal/wasm.js';
 
 /** Which optional inputs of the sequence ops are present, and the direction of time. */
 export interface GruAttrs extends MaskFlags {
@@ -56,8 +58,8 @@ export function backwardScratch(B: number, H: number): number {
  * outputs y [B, T, H], gates [B, T, 4H] = r, z, n, q with q = W_hn h + b_hn
  */
 export function gruForwardKernel(call: CpuCall<GruAttrs>): void {
+  if (forwardInWasm(call)) return;
   const { inputs, outputs, attrs, scratch } = call;
-  const L = layoutOf(call);
   const { xg, weight: w, h0, bias, valid, resets } = forwardInputs(inputs, attrs);
   const [y, gates] = outputs;
   const [B, T] = xg.shape;
@@ -92,23 +94,6 @@ export function gruForwardKernel(call: CpuCall<GruAttrs>): void {
       const step = L.rowStep(b, B);
       const row = b * ld;
       const xAt = (b * T + t) * G;
-      if (L.kernels !== null) {
-        const yAt = addressOf(y_, (b * T + t) * H);
-        const gates = addressOf(g_, 4 * (b * T + t) * H);
-        positionOf(
-          L.kernels,
-          H,
-          hold,
-          addressOf(x_, xAt),
-          addressOf(b_),
-          addressOf(p, row),
-          addressOf(n),
-          addressOf(state, b * H),
-          yAt,
-          gates,
-        );
-        continue;
-      }
       for (let j = 0; j < 2 * H; j++) p[row + j] += x_[xAt + j] + b_[j];
       L.sigmoidRow(p, row, row + 2 * H);
       for (let j = 0, q = row + 2 * H; j < H; j++, q++) {
@@ -134,48 +119,14 @@ export function gruForwardKernel(call: CpuCall<GruAttrs>): void {
   }
 }
 
-/** One position of one row on the kernels, from p = W_hh h; all by address. */
-function positionOf(
-  k: Kernels,
-  H: number,
-  hold: boolean,
-  x: number,
-  bias: number,
-  p: number,
-  n: number,
-  h: number,
-  y: number,
-  gates: number,
-): void {
-  const [z, q] = [p + 4 * H, p + 8 * H];
-  k.addRows(p, 3 * H, 1, p, 1, 0, bias, 1, 0);
-  k.addRows(p, 2 * H, 1, p, 1, 0, x, 1, 0);
-  k.sigmoidRow(p, p, 1, 2 * H);
-  k.mulRows(n, H, 1, p, 1, 0, q, 1, 0);
-  k.addRows(n, H, 1, n, 1, 0, x + 8 * H, 1, 0);
-  k.tanhRow(n, n, 1, H);
-  k.copyRows(gates, 2 * H, 1, p, 1, 0);
-  k.copyRows(gates + 8 * H, H, 1, n, 1, 0);
-  k.copyRows(gates + 12 * H, H, 1, q, 1, 0);
-  if (hold) {
-    k.copyRows(y, H, 1, h, 1, 0);
-    return;
-  }
-  // n + z (h − n)
-  k.subRows(h, H, 1, h, 1, 0, n, 1, 0);
-  k.mulRows(h, H, 1, h, 1, 0, z, 1, 0);
-  k.addRows(h, H, 1, h, 1, 0, n, 1, 0);
-  k.copyRows(y, H, 1, h, 1, 0);
-}
-
 /**
  * inputs  dy [B, T, H], before [B, T, H] (the state each position started from), gates [B, T, 4H],
  *         weightHh [3H, H], then as the attributes say valid [B, T], resets [B, T]
  * outputs da [B, T, 3H] = gradient by xg, dp [B, T, 3H] = gradient by W_hh h + b_hh, dh0 [B, H]
  */
 export function gruBackwardKernel(call: CpuCall<GruAttrs>): void {
+  if (backwardInWasm(call)) return;
   const { inputs, outputs, attrs, scratch } = call;
-  const L = layoutOf(call);
   const { dy, before, gates, weight: w, valid, resets } = backwardInputs(inputs, attrs);
   const [da, dp, dh0] = outputs;
   const [B, T, H] = dy.shape;
@@ -241,4 +192,37 @@ export function gruBackwardKernel(call: CpuCall<GruAttrs>): void {
     }
   }
   for (let i = 0; i < B * H; i++) dh0.data[dh0.offset + i] = carry[i];
+}
+
+function forwardInWasm(call: CpuCall<GruAttrs>): boolean {
+  const k = kernelsFor(call);
+  if (k === null) return false;
+  const { inputs, outputs, attrs, scratch } = call;
+  const { xg, weight, h0, bias, valid, resets } = forwardInputs(inputs, attrs);
+  const [y, gates] = outputs;
+  const [B, T] = xg.shape;
+  const H = h0.shape[1];
+  const packed = B * T >= packFrom;
+  const panels = scratch.byteOffset;
+  const work = packed ? pack(k, panels, weight, [H, 3 * H], [1, H]) : panels;
+  return runLoop(call, 'gru', B, 3 * B * T * H * H, (b, rows) => [
+    ...[rowAt(y, b), rowAt(gates, b), rowAt(xg, b), rowAt(h0, b), bias ? address(bias) : 0],
+    ...[address(weight), packed ? panels : 0, rowAt(valid, b), rowAt(resets, b)],
+    ...[work + 4 * b * 4 * H, rows, T, H, Number(attrs.reverse)],
+  ]);
+}
+
+function backwardInWasm(call: CpuCall<GruAttrs>): boolean {
+  const k = kernelsFor(call);
+  if (k === null) return false;
+  const { inputs, outputs, attrs, scratch } = call;
+  const { dy, before, gates, weight, valid, resets } = backwardInputs(inputs, attrs);
+  const [da, dp, dh0] = outputs;
+  const [B, T, H] = dy.shape;
+  const panels = scratch.byteOffset;
+  const work = pack(k, panels, weight, [3 * H, H], [H, 1]);
+  return runLoop(call, 'gruGrad', B, 3 * B * T * H * H, (b, rows) => [
+    ...[rowAt(da, b), rowAt(dp, b), rowAt(dh0, b), rowAt(dy, b), rowAt(before, b), rowAt(gates, b)],
+    ...[panels, rowAt(valid, b), rowAt(resets, b), work + 4 * b * H, rows, T, H, Number(attrs.reverse)],
+  ]);
 }

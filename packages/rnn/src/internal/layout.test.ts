@@ -1,4 +1,4 @@
-import { createCpu, grad, key, normal, tensor } from '@seq/tensor';
+import { createCpu, grad, key, normal, tensor, zeros } from '@seq/tensor';
 import type { Device, Tensor } from '@seq/tensor';
 import { describe, expect, test } from 'vitest';
 import { elmanSequence } from '../elman/index.js';
@@ -72,4 +72,21 @@ describe.each(layers)('%s on WebAssembly equals the loops', (_, shapes, layer) =
       expect(Math.max(...got.map((v, i) => Math.abs(v - want[i])))).toBeLessThan(3e-6 * largest);
     }
   });
+});
+
+test.each(layers)('%s: the same bits on two threads', async (_, shapes, layer) => {
+  const wide = (shape: number[]): number[] => shape.map((d) => (d % H === 0 ? d * 12 : d));
+  const run = async (device: Device): Promise<number[]> => {
+    const list = [[6, 32, I], ...shapes.map(wide)].map((shape, i) =>
+      normal(key(i + 1, { device }), shape).mul(0.2),
+    );
+    const f = ([x, ...w]: Tensor[]): Tensor => layer(x, w, { reverse: false });
+    const all = [f(list), ...grad((l: Tensor[]) => f(l).square().sum(), list)];
+    return (await Promise.all(all.map((t) => t.data()))).flatMap((data) => [...data]);
+  };
+  const device = createCpu({ threads: 2 });
+  await zeros([512, 512], { device }).exp().data(); // long enough to start the worker
+  for (let i = 0; device.threads < 2 && i < 2000; i++) await new Promise((done) => setTimeout(done, 5));
+  expect([device.threads, device.threadsOff]).toEqual([2, null]);
+  expect(await run(device)).toEqual(await run(createCpu()));
 });

@@ -24,8 +24,6 @@ type Pair = readonly [number, number];
  * with WebAssembly its kernels, else the loops of `panels.ts` and `math.ts`, where the functions are explained.
  */
 export interface Layout {
-  /** The kernels of the device; null in the loops. */
-  readonly kernels: Kernels | null;
   pieces(scratch: Float64Array, sizes: readonly number[]): Floats[];
   paddedWidth(N: number): number;
   panelSize(N: number, K: number): number;
@@ -48,9 +46,8 @@ export interface Layout {
   tanhRow(a: Floats, from: number, to: number): void;
 }
 
-/** Of a loop in double. The arrays are those of `pieces`. */
-const doubles = {
-  kernels: null,
+/** Of a loop in double, the only one where `wasm.ts` runs the others. The arrays are those of `pieces`. */
+export const doubles = {
   pieces,
   paddedWidth,
   panelSize: panelDoubles,
@@ -68,13 +65,12 @@ const doubles = {
 const single: WeakMap<Kernels, Layout> = /* @__PURE__ */ new WeakMap();
 
 /** Address of an element of an f32 array in the heap. */
-export const addressOf = (a: ArrayLike<number>, i: number = 0): number =>
+const addressOf = (a: ArrayLike<number>, i: number = 0): number =>
   (a as Float32Array).byteOffset + 4 * i;
 
 /** Of a loop on the kernels of a device: rows lie as they are, weights in packed columns. */
 function singles(k: Kernels): Layout {
   return {
-    kernels: k,
     pieces(scratch, sizes) {
       let from = scratch.byteOffset;
       return sizes.map((n) => {

@@ -1,8 +1,10 @@
-import type { CpuCall, Kernels } from '@seq/tensor';
-import { addressOf, layoutOf } from '../internal/layout.js';
+import { address } from '@seq/tensor';
+import type { CpuCall } from '@seq/tensor';
+import { doubles as L } from '../internal/layout.js';
 import { packFrom, paddedWidth, panelDoubles } from '../internal/panels.js';
 import { maskInputs } from '../internal/sequence.js';
 import type { MaskFlags } from '../internal/sequence.js';
+import { kernelsFor, pack, rowAt, runLoop } from '../internal/wasm.js';
 
 /** Which optional inputs of the sequence ops are present, and the direction of time. */
 export interface LstmAttrs extends MaskFlags {
@@ -89,8 +91,8 @@ export function backwardScratch(B: number, H: number, P: number): number {
  * outputs y [B, T, P], c [B, T, H], gates [B, T, 4H] = i, f, g, o
  */
 export function lstmForwardKernel(call: CpuCall<LstmAttrs>): void {
+  if (forwardInWasm(call)) return;
   const { inputs, outputs, attrs, scratch } = call;
-  const L = layoutOf(call);
   const { xg, weight, h0, c0, projection, valid, resets } = forwardInputs(inputs, attrs);
   const [y, c, gates] = outputs;
   const [B, T] = xg.shape;
@@ -135,13 +137,6 @@ export function lstmForwardKernel(call: CpuCall<LstmAttrs>): void {
       const step = L.rowStep(b, B);
       const row = b * ld;
       const xAt = (b * T + t) * 4 * H;
-      if (L.kernels !== null) {
-        const cAt = (b * T + t) * H;
-        const [cOut, gates] = [addressOf(c_, cAt), addressOf(g_, 4 * cAt)];
-        const own = [addressOf(p, row), addressOf(tc), addressOf(cell, b * H)] as const;
-        positionOf(L.kernels, H, hold, addressOf(x_, xAt), ...own, cOut, gates, addressOf(m, b * H));
-        continue;
-      }
       for (let j = 0; j < 4 * H; j++) p[row + j] += x_[xAt + j];
       L.sigmoidRow(p, row, row + 2 * H);
       L.tanhRow(p, row + 2 * H, row + 3 * H);
@@ -177,43 +172,14 @@ export function lstmForwardKernel(call: CpuCall<LstmAttrs>): void {
   }
 }
 
-/** One position of one row on the kernels, from p = W_hh h to c, the gates and m = o tanh c; all by address. */
-function positionOf(
-  k: Kernels,
-  H: number,
-  hold: boolean,
-  x: number,
-  p: number,
-  tc: number,
-  cell: number,
-  c: number,
-  gates: number,
-  m: number,
-): void {
-  const [f, g, o] = [p + 4 * H, p + 8 * H, p + 12 * H];
-  k.addRows(p, 4 * H, 1, p, 1, 0, x, 1, 0);
-  k.sigmoidRow(p, p, 1, 2 * H);
-  k.tanhRow(g, g, 1, H);
-  k.sigmoidRow(o, o, 1, H);
-  k.copyRows(gates, 4 * H, 1, p, 1, 0);
-  if (!hold) {
-    k.mulRows(tc, H, 1, p, 1, 0, g, 1, 0);
-    k.mulRows(cell, H, 1, cell, 1, 0, f, 1, 0);
-    k.addRows(cell, H, 1, cell, 1, 0, tc, 1, 0);
-  }
-  k.copyRows(c, H, 1, cell, 1, 0);
-  k.tanhRow(tc, cell, 1, H);
-  k.mulRows(m, H, 1, o, 1, 0, tc, 1, 0);
-}
-
 /**
  * inputs  dy [B, T, P], before [B, T, H] (c that each position started from), c [B, T, H], gates [B, T, 4H],
  *         weightHh [4H, P], then as the attributes say dc [B, T, H], weightHr [P, H], valid [B, T], resets [B, T]
  * outputs da [B, T, 4H] = gradient by xg, dh [B, T, P] = whole gradient by each output h, dh0 [B, P], dc0 [B, H]
  */
 export function lstmBackwardKernel(call: CpuCall<LstmBackwardAttrs>): void {
+  if (backwardInWasm(call)) return;
   const { inputs, outputs, attrs, scratch } = call;
-  const L = layoutOf(call);
   const { dy, before, c, gates, weight, dc, projection, valid, resets } = backwardInputs(inputs, attrs);
   const [da, dh, dh0, dc0] = outputs;
   const [B, T, P] = dy.shape;
@@ -302,4 +268,46 @@ export function lstmBackwardKernel(call: CpuCall<LstmBackwardAttrs>): void {
   }
   for (let i = 0; i < B * P; i++) dh0.data[dh0.offset + i] = carry[i];
   for (let i = 0; i < B * H; i++) dc0.data[dc0.offset + i] = dcell[i];
+}
+
+function forwardInWasm(call: CpuCall<LstmAttrs>): boolean {
+  const k = kernelsFor(call);
+  if (k === null) return false;
+  const { inputs, outputs, attrs, scratch } = call;
+  const { xg, weight, h0, c0, projection, valid, resets } = forwardInputs(inputs, attrs);
+  const [y, c, gates] = outputs;
+  const [B, T] = xg.shape;
+  const [P, H] = [h0.shape[1], c0.shape[1]];
+  const packed = B * T >= packFrom;
+  const panels = scratch.byteOffset;
+  const outPanels = packed ? pack(k, panels, weight, [P, 4 * H], [1, P]) : panels;
+  const work = packed && projection ? pack(k, outPanels, projection, [H, P], [1, H]) : outPanels;
+  const products = B * T * (4 * H * P + (projection ? P * H : 0));
+  return runLoop(call, 'lstm', B, products, (b, rows) => [
+    ...[rowAt(y, b), rowAt(c, b), rowAt(gates, b), rowAt(xg, b), rowAt(h0, b), rowAt(c0, b)],
+    ...[address(weight), packed ? panels : 0],
+    ...(projection ? [address(projection), packed ? outPanels : 0] : [0, 0]),
+    ...[rowAt(valid, b), rowAt(resets, b)],
+    ...[work + 4 * b * (2 * P + 6 * H), rows, T, H, P, Number(attrs.reverse)],
+  ]);
+}
+
+function backwardInWasm(call: CpuCall<LstmBackwardAttrs>): boolean {
+  const k = kernelsFor(call);
+  if (k === null) return false;
+  const { inputs, outputs, attrs, scratch } = call;
+  const { dy, before, c, gates, weight, dc, projection, valid, resets } = backwardInputs(inputs, attrs);
+  const [da, dh, dh0, dc0] = outputs;
+  const [B, T, P] = dy.shape;
+  const H = c.shape[2];
+  const panels = scratch.byteOffset;
+  const inPanels = pack(k, panels, weight, [4 * H, P], [P, 1]);
+  const work = projection ? pack(k, inPanels, projection, [P, H], [H, 1]) : inPanels;
+  const products = B * T * (4 * H * P + (projection ? P * H : 0));
+  return runLoop(call, 'lstmGrad', B, products, (b, rows) => [
+    ...[rowAt(da, b), rowAt(dh, b), rowAt(dh0, b), rowAt(dc0, b)],
+    ...[rowAt(dy, b), rowAt(before, b), rowAt(c, b), rowAt(gates, b), rowAt(dc, b)],
+    ...[panels, projection ? inPanels : 0, rowAt(valid, b), rowAt(resets, b)],
+    ...[work + 4 * b * (P + H), rows, T, H, P, Number(attrs.reverse)],
+  ]);
 }
