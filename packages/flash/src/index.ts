@@ -1,1 +1,2 @@
 export * from './flash-attention/index.js';
+export { flashCases } from './cases.js';

@@ -18,6 +18,7 @@ export type {
 } from './mixer.js';
 export { activate, activationFlops, checkActivation } from './activation.js';
 export type { Activation } from './activation.js';
+export { layerCases } from './cases.js';
 export { dropout } from './dropout.js';
 export { embedding, embeddingInit } from './embedding.js';
 export type { EmbeddingParams } from './embedding.js';

@@ -1,5 +1,6 @@
 import { grad, mul, sum } from '@seq/tensor';
 import type { Op, Tensor } from '@seq/tensor';
+import type { GpuArguments, GpuCase } from '@seq/tensor/engine';
 import { elmanBackwardOp } from './elman/backward.js';
 import { elmanOp, elmanSequence } from './elman/op.js';
 import type { ElmanNonlinearity } from './elman/cpu.js';
@@ -9,18 +10,9 @@ import { gruOp, gruSequence } from './gru/op.js';
 import { lstmBackwardOp } from './lstm/backward.js';
 import { lstmOp, lstmSequence } from './lstm/op.js';
 
-/** Where a case has its arguments from: `Source` of `@seq/webgpu-kernels`. */
-interface Arguments {
-  floats(shape: readonly number[], bounds?: { low?: number; high?: number }): Tensor;
-  integers(shape: readonly number[], bounds: { low?: number; high: number }): Tensor;
-  flags(shape: readonly number[]): Tensor;
-}
-
-/** A use of an op whose result all devices must agree on: a `VerifyCase` of `@seq/webgpu-kernels`. */
-export interface RecurrenceCase {
+/** A case of one op: a `VerifyCase` of `@seq/webgpu-kernels`. */
+export interface RecurrenceCase extends GpuCase {
   readonly op: Op;
-  run(source: Arguments): Tensor | readonly Tensor[];
-  readonly tolerance?: number;
 }
 
 /** One layer: sizes, masks and options. */
@@ -47,7 +39,7 @@ const settings: readonly Setting[] = [
 type Drawn = Readonly<Record<string, Tensor>>;
 
 /** Arguments of a layer of so many gates. */
-function draw(s: Arguments, { B, T, H, masked, bias }: Setting, gates: number, P: number = H): Drawn {
+function draw(s: GpuArguments, { B, T, H, masked, bias }: Setting, gates: number, P: number = H): Drawn {
   const near = { low: -0.6, high: 0.6 };
   const drawn: Record<string, Tensor> = {
     x: s.floats([B, T, 3]),
@@ -65,7 +57,7 @@ function draw(s: Arguments, { B, T, H, masked, bias }: Setting, gates: number, P
 function judged(
   forward: Op,
   backward: Op,
-  make: (s: Arguments) => Drawn,
+  make: (s: GpuArguments) => Drawn,
   layer: (d: Drawn) => readonly Tensor[],
 ): RecurrenceCase[] {
   return [

@@ -1,3 +1,4 @@
+export { stateSpaceCases } from './cases.js';
 export { bilinear, euler, zeroOrderHold } from './internal/discretize.js';
 export type { Discrete, Discretization } from './internal/discretize.js';
 export { hippoLegs } from './internal/hippo.js';

@@ -33,5 +33,6 @@ export type {
 } from './step.js';
 export { train } from './train.js';
 export type { StepEvent, RecoveryOptions, TrainOptions, TrainResult, ValidationOptions } from './train.js';
+export { optimizerCases } from './cases.js';
 export { checkpointOf, resumeTraining, startTraining } from './training.js';
 export type { Model, Progress, StartOptions, Training } from './training.js';

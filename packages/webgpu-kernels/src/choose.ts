@@ -29,11 +29,15 @@ export function viewOf(dtype: DType, layout: Layout, aligned: number = alignment
   return { dtype, shape, strides: isContiguous(layout) ? stridesOf(shape) : layout.strides, aligned };
 }
 
+/** Ops made for a number of operands share their name, and what is wrong with one is wrong with all. */
+const nameOf = (op: Op, variant: GpuVariant<unknown>): string => `${op.name}/${variant.name}`;
+
 /** Picks the first variant of an op's kernels that suits a call and was not demoted. */
 export class Chooser {
   readonly limits: GpuLimits;
   readonly #kernels: ReadonlyMap<Op, GpuKernels<unknown>>;
-  readonly #demoted = new Set<GpuVariant<unknown>>();
+  readonly #demoted = new Set<string>();
+  #watched: Set<Op> | null = null;
   #forced: { readonly op: Op; readonly variant: GpuVariant<unknown>; used: boolean } | null = null;
 
   constructor(limits: GpuLimits, kernels: ReadonlyMap<Op, GpuKernels<unknown>>) {
@@ -45,19 +49,31 @@ export class Chooser {
     return this.#kernels.get(op) ?? (op.webgpu as GpuKernels<unknown> | undefined);
   }
 
-  /** From now on the variant is not chosen where another one suits. */
-  demote(variant: GpuVariant<unknown>): void {
-    this.#demoted.add(variant);
+  /** From now on the variant is not chosen where another one suits, nor its namesake of ops of the same name. */
+  demote(op: Op, variant: GpuVariant<unknown>): void {
+    this.#demoted.add(nameOf(op, variant));
   }
 
-  isDemoted(variant: GpuVariant<unknown>): boolean {
-    return this.#demoted.has(variant);
+  isDemoted(op: Op, variant: GpuVariant<unknown>): boolean {
+    return this.#demoted.has(nameOf(op, variant));
+  }
+
+  /** The ops for which kernels are sought while `f` runs. */
+  watch(f: () => void): ReadonlySet<Op> {
+    const watched = (this.#watched = new Set<Op>());
+    try {
+      f();
+    } finally {
+      this.#watched = null;
+    }
+    return watched;
   }
 
   /** The variants that suit a call, best first; a demoted one only when nothing else does. */
   variants(op: Op, call: GpuCall<unknown>): GpuVariant<unknown>[] {
+    this.#watched?.add(op);
     const suited = (this.kernelsOf(op)?.variants ?? []).filter((v) => v.supports(call, this.limits) === true);
-    const sound = suited.filter((v) => !this.#demoted.has(v));
+    const sound = suited.filter((v) => !this.isDemoted(op, v));
     return sound.length > 0 || op.reference !== undefined ? sound : suited;
   }
 

@@ -7,6 +7,5 @@ export { createRecording, floorLimits } from './recording.js';
 export type { Faults } from './fault.js';
 export { requestFaulty } from './fault.js';
 export type { VerifyCase } from './verify/cases.js';
-export type { Source } from './verify/source.js';
 export type { Verdict, VerifyOptions, VerifyReport } from './verify/verify.js';
 export { verify } from './verify/verify.js';

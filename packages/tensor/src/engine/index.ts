@@ -22,6 +22,7 @@ export type {
   GpuVariant,
   GpuView,
 } from './gpu.js';
+export type { GpuArguments, GpuCase } from './gpu-case.js';
 export type { Arg, Executable, Home, Instruction, Planning, Program, Slot } from './program.js';
 export { wavesOf } from './program.js';
 export type { DeviceBuffer, Node, Storage, Value } from './value.js';

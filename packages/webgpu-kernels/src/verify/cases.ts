@@ -1,23 +1,24 @@
 import type { Operand, Tensor } from '@seq/tensor';
 import * as t from '@seq/tensor';
-import type { Op } from '@seq/tensor/engine';
+import type { GpuArguments, GpuCase, Op } from '@seq/tensor/engine';
 import * as ops from '@seq/tensor/engine';
-import type { Source } from './source.js';
 
-/** A use of an op whose result WebGPU and the CPU must agree on. */
-export interface VerifyCase {
+/** A case that may say whose kernels it judges. */
+export interface VerifyCase extends GpuCase {
+  /** Absent: all kernels that it uses, but those of `@seq/tensor`'s ops, which have cases of their own. */
+  readonly op?: Op;
+}
+
+/** A case of one op of `@seq/tensor`. */
+interface OpCase extends VerifyCase {
   readonly op: Op;
-  /** Makes its arguments and calls the op; other ops may run as well. */
-  run(source: Source): Tensor | readonly Tensor[];
-  /** |ours − theirs| ≤ tolerance · (1 + |theirs|); default 1e-5. Integers and flags must be equal. */
-  readonly tolerance?: number;
 }
 
 type Unary = (x: Tensor) => Tensor;
 type Binary = (a: Operand, b: Operand) => Tensor;
 
 /** Whole rows of four, an odd size, and a transposed view. */
-function unary(op: Op<null>, f: Unary, bounds: { low?: number; high?: number } = {}): VerifyCase[] {
+function unary(op: Op<null>, f: Unary, bounds: { low?: number; high?: number } = {}): OpCase[] {
   return [
     { op, run: (s) => f(s.floats([64, 48], bounds)) },
     { op, run: (s) => f(s.floats([37], bounds)) },
@@ -25,7 +26,7 @@ function unary(op: Op<null>, f: Unary, bounds: { low?: number; high?: number } =
   ];
 }
 
-function binary(op: Op<null>, f: Binary, bounds: { low?: number; high?: number } = {}): VerifyCase[] {
+function binary(op: Op<null>, f: Binary, bounds: { low?: number; high?: number } = {}): OpCase[] {
   return [
     { op, run: (s) => f(s.floats([64, 48], bounds), s.floats([64, 48], bounds)) },
     { op, run: (s) => f(s.floats([5, 7, 9], bounds), s.floats([7, 1], bounds)) },
@@ -33,7 +34,7 @@ function binary(op: Op<null>, f: Binary, bounds: { low?: number; high?: number }
   ];
 }
 
-function elementwise(): VerifyCase[] {
+function elementwise(): OpCase[] {
   const positive = { low: 0.01, high: 9 };
   const within = { low: -0.95, high: 0.95 };
   return [
@@ -85,7 +86,7 @@ function elementwise(): VerifyCase[] {
     ...[
       [64, 48],
       [13, 9],
-    ].flatMap((shape): VerifyCase[] => [
+    ].flatMap((shape): OpCase[] => [
       { op: ops.andOp, run: (s) => t.and(s.flags(shape), s.flags(shape)) },
       { op: ops.orOp, run: (s) => t.or(s.flags(shape), s.flags(shape)) },
       { op: ops.notOp, run: (s) => t.not(s.flags(shape)) },
@@ -106,7 +107,7 @@ function elementwise(): VerifyCase[] {
     ...[
       [64, 48],
       [13, 9],
-    ].map((shape): VerifyCase => ({
+    ].map((shape): OpCase => ({
       op: ops.fusedOp,
       run: (s) => planned((x) => x.mul(0.5).sigmoid().mul(x).add(1), s.floats(shape)),
     })),
@@ -114,7 +115,7 @@ function elementwise(): VerifyCase[] {
       [40, 24, 36],
       [37, 21, 13],
       [3, 600, 40],
-    ].map(([M, K, N]): VerifyCase => ({
+    ].map(([M, K, N]): OpCase => ({
       op: ops.finishedOp,
       tolerance: 1e-4,
       run: (s) => {
@@ -133,7 +134,7 @@ function planned(f: Unary, x: Tensor): Tensor {
   return y;
 }
 
-function shapes(): VerifyCase[] {
+function shapes(): OpCase[] {
   return [
     { op: ops.copyOp, run: (s) => t.contiguous(s.floats([65, 130]).transpose()) },
     { op: ops.copyOp, run: (s) => t.contiguous(s.floats([3, 5, 7, 2]).transpose([2, 0, 3, 1])) },
@@ -151,8 +152,8 @@ function shapes(): VerifyCase[] {
   ];
 }
 
-function indexing(): VerifyCase[] {
-  const rows = (s: Source): Tensor => s.integers([29], { high: 17 });
+function indexing(): OpCase[] {
+  const rows = (s: GpuArguments): Tensor => s.integers([29], { high: 17 });
   return [
     { op: ops.gatherOp, run: (s) => t.gather(s.floats([17, 32]), rows(s)) },
     { op: ops.gatherOp, run: (s) => t.gather(s.floats([3, 17, 5]), rows(s), 1) },
@@ -180,8 +181,8 @@ function indexing(): VerifyCase[] {
   ];
 }
 
-function randomness(): VerifyCase[] {
-  const key = (s: Source): Tensor => s.given([12345, 678], 'u32');
+function randomness(): OpCase[] {
+  const key = (s: GpuArguments): Tensor => s.given([12345, 678], 'u32');
   return [
     { op: ops.splitKeyOp, run: (s) => t.split(key(s), 3) },
     { op: ops.foldInOp, run: (s) => t.foldIn(key(s), 7) },
@@ -194,12 +195,12 @@ function randomness(): VerifyCase[] {
   ];
 }
 
-function products(): VerifyCase[] {
+function products(): OpCase[] {
   const mm = (
     a: readonly number[],
     b: readonly number[],
     f: (a: Tensor, b: Tensor) => Tensor = t.matmul,
-  ): VerifyCase => ({
+  ): OpCase => ({
     op: ops.matmulOp,
     run: (s) => f(s.floats(a), s.floats(b)),
     tolerance: 5e-5,
@@ -222,12 +223,15 @@ function products(): VerifyCase[] {
       [4, 16],
       [8, 16],
       [8, 8],
-    ].flatMap(([groups, out]): VerifyCase[] => {
-      const run = (s: Source): [Tensor, Tensor] => [s.floats([2, 33, 8]), s.floats([4, 8 / groups, out])];
+    ].flatMap(([groups, out]): OpCase[] => {
+      const run = (s: GpuArguments): [Tensor, Tensor] => [
+        s.floats([2, 33, 8]),
+        s.floats([4, 8 / groups, out]),
+      ];
       const f = (x: Tensor, w: Tensor): Tensor => t.conv1d(x, w, { groups });
       const gradient =
         (which: 0 | 1) =>
-        (s: Source): Tensor => {
+        (s: GpuArguments): Tensor => {
           const [x, w] = run(s);
           return which === 0
             ? t.grad((y: Tensor) => f(y, w).square().sum(), x)
@@ -242,21 +246,24 @@ function products(): VerifyCase[] {
   ];
 }
 
-function reductions(): VerifyCase[] {
-  const both = (op: Op, f: (x: Tensor, axes?: number | readonly number[]) => Tensor): VerifyCase[] => [
+function reductions(): OpCase[] {
+  const both = (op: Op, f: (x: Tensor, axes?: number | readonly number[]) => Tensor): OpCase[] => [
     { op, run: (s) => f(s.floats([7, 300]), -1) },
     { op, run: (s) => f(s.floats([300, 64]), 0) },
     { op, run: (s) => f(s.floats([5, 6, 7, 8]), [1, 3]) },
     { op, run: (s) => f(s.floats([3, 4]), -1) },
     { op, run: (s) => f(s.floats([1, 100_000]), -1), tolerance: 1e-4 },
   ];
-  const rows = (op: Op, f: (x: Tensor) => Tensor): VerifyCase[] => [
+  const rows = (op: Op, f: (x: Tensor) => Tensor): OpCase[] => [
     { op, run: (s) => f(s.floats([9, 5])) },
     { op, run: (s) => f(s.floats([16, 1024])) },
     { op, run: (s) => f(s.floats([3, 777])) },
     { op, run: (s) => f(s.floats([1, 70_000])), tolerance: 1e-4 },
   ];
-  const targets = (s: Source, V = 65): [Tensor, Tensor] => [s.floats([21, V]), s.integers([21], { high: V })];
+  const targets = (s: GpuArguments, V = 65): [Tensor, Tensor] => [
+    s.floats([21, V]),
+    s.integers([21], { high: V }),
+  ];
   return [
     ...both(ops.sumOp, t.sum),
     ...both(ops.maxOp, t.max),
@@ -277,7 +284,7 @@ function reductions(): VerifyCase[] {
       op: ops.crossEntropyOp,
       run: (s) => t.crossEntropy(...targets(s), { labelSmoothing: 0.1, reduction: 'none' }),
     },
-    ...[64, 65].map((V): VerifyCase => ({
+    ...[64, 65].map((V): OpCase => ({
       op: ops.crossEntropyGradOp,
       run(s) {
         const [logits, y] = targets(s, V);
@@ -287,13 +294,13 @@ function reductions(): VerifyCase[] {
   ];
 }
 
-function scans(): VerifyCase[] {
+function scans(): OpCase[] {
   return [
     [4, 1000],
     [3, 33],
     [2, 5000],
   ]
-    .flatMap((shape): VerifyCase[] => [
+    .flatMap((shape): OpCase[] => [
       { op: ops.cumsumOp, run: (s) => t.cumsum(s.floats(shape), 1), tolerance: 1e-4 },
       {
         op: ops.cumsumOp,
@@ -318,15 +325,18 @@ function scans(): VerifyCase[] {
     });
 }
 
-function transforms(): VerifyCase[] {
+function transforms(): OpCase[] {
   const both = (x: t.Complex): Tensor[] => [x.re, x.im];
-  const pair = (s: Source, shape: number[]): t.Complex => ({ re: s.floats(shape), im: s.floats(shape) });
+  const pair = (s: GpuArguments, shape: number[]): t.Complex => ({
+    re: s.floats(shape),
+    im: s.floats(shape),
+  });
   const recurrence = [
     [2, 7, 5],
     [1, 300, 3],
   ].map((shape) => ({
     op: ops.complexRecurrenceOp,
-    run: (s: Source) => {
+    run: (s: GpuArguments) => {
       const a = {
         re: s.floats(shape, { low: -0.6, high: 0.6 }),
         im: s.floats(shape, { low: -0.6, high: 0.6 }),
@@ -336,14 +346,14 @@ function transforms(): VerifyCase[] {
     tolerance: 1e-4,
   }));
   const fourier = [[1], [3, 16], [2, 60], [5, 256], [1, 4096]].flatMap((shape) => [
-    { op: ops.fftOp, run: (s: Source) => both(t.fft(pair(s, shape))), tolerance: 1e-4 },
-    { op: ops.fftOp, run: (s: Source) => both(t.ifft(pair(s, shape))) },
+    { op: ops.fftOp, run: (s: GpuArguments) => both(t.fft(pair(s, shape))), tolerance: 1e-4 },
+    { op: ops.fftOp, run: (s: GpuArguments) => both(t.ifft(pair(s, shape))) },
   ]);
   return [...recurrence, ...fourier];
 }
 
 /** The cases of the ops of `@seq/tensor`. */
-export function tensorCases(): VerifyCase[] {
+export function tensorCases(): OpCase[] {
   return [
     ...elementwise(),
     ...shapes(),

@@ -1,20 +1,9 @@
-import type { Device, DType, Tensor } from '@seq/tensor';
+import type { Device } from '@seq/tensor';
 import { tensor } from '@seq/tensor';
-
-/** Makes the arguments of a case on a device: the same numbers on every device. */
-export interface Source {
-  /** Floats between −2 and 2, or within the bounds; f32. */
-  floats(shape: readonly number[], bounds?: { low?: number; high?: number }): Tensor;
-  /** Integers in [low, high); i32 unless said. */
-  integers(shape: readonly number[], bounds: { low?: number; high: number; dtype?: 'i32' | 'u32' }): Tensor;
-  /** Half of them true. */
-  flags(shape: readonly number[]): Tensor;
-  /** The numbers given. */
-  given(values: readonly number[], dtype?: DType): Tensor;
-}
+import type { GpuArguments } from '@seq/tensor/engine';
 
 /** A source of arguments on a device. Equal calls in equal order give equal numbers. */
-export function sourceOn(device: Device): Source {
+export function sourceOn(device: Device): GpuArguments {
   let state = 0x2545_f491;
   const next = (): number => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;

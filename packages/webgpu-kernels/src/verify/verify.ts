@@ -32,7 +32,7 @@ export interface VerifyReport {
 
 /** Options of `verify`. */
 export interface VerifyOptions {
-  /** Cases beside those of `@seq/tensor`'s ops, such as a room's own; or in their place with `only`. */
+  /** Cases beside those of `@seq/tensor`'s ops, such as those that rooms export; or in their place with `only`. */
   cases?: readonly VerifyCase[];
   /** Leave out the cases of `@seq/tensor`'s ops. Default false. */
   only?: boolean;
@@ -50,11 +50,12 @@ export async function verify(
 ): Promise<VerifyReport> {
   const begun = performance.now();
   const { chooser } = device;
+  const own = tensorCases();
+  const ours = new Set(own.map((c) => c.op));
   const byOp = new Map<Op, VerifyCase[]>();
-  for (const c of only ? cases : [...tensorCases(), ...cases]) {
-    const list = byOp.get(c.op);
-    if (list === undefined) byOp.set(c.op, [c]);
-    else list.push(c);
+  for (const c of only ? cases : [...own, ...cases]) {
+    const used = c.op === undefined ? usedBy(device, c).filter((op) => !ours.has(op)) : [c.op];
+    for (const op of used) byOp.set(op, [...(byOp.get(op) ?? []), c]);
   }
   const truth = createCpu({ name: 'reference' });
   // All is recorded before anything is awaited, so that the shaders compile together.
@@ -87,9 +88,9 @@ export async function verify(
       if (ours instanceof Error) found.fault ??= ours.message;
       else compare(found, ours, theirs, tolerance);
     }
-    const others = chooser.kernelsOf(op)!.variants.some((v) => v !== variant && !chooser.isDemoted(v));
+    const others = chooser.kernelsOf(op)!.variants.some((v) => v !== variant && !chooser.isDemoted(op, v));
     const demoted = found.fault !== null && (op.reference !== undefined || others);
-    if (demoted) chooser.demote(variant);
+    if (demoted) chooser.demote(op, variant);
     verdicts.push({ op: op.name, variant: variant.name, cases: ran, ...found, demoted });
   }
   const report = {
@@ -120,6 +121,20 @@ function call(c: VerifyCase, device: Device): Tensor[] {
     const r = c.run(sourceOn(device));
     return Array.isArray(r) ? [...(r as Tensor[])] : [r as Tensor];
   });
+}
+
+/** The ops whose kernels a case may use. What goes wrong on the way shows when the case is judged. */
+function usedBy(device: WebGPUDevice, c: VerifyCase): Op[] {
+  const used = device.chooser.watch(() => {
+    try {
+      const results = call(c, device);
+      device.flush();
+      for (const t of results) t.dispose();
+    } catch {
+      return;
+    }
+  });
+  return [...used].filter((op) => device.chooser.kernelsOf(op) !== undefined);
 }
 
 /** The same with a variant; null when it does not suit the case. An error at once is one that comes later. */
