@@ -38,6 +38,9 @@ interface ScanShape {
 
 const names = ['o', 'x', 'a', 'h'] as const;
 
+/** A float that no compiler looks behind: the parameter is 0, which it cannot know. */
+const roundedText = 'fn rounded(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ p.nought); }';
+
 /** One column and one chunk of it per invocation; neighbours are neighbouring columns, so that reads coalesce. */
 const scanShader = /* @__PURE__ */ memo((key): GpuShader => {
   const s = JSON.parse(key) as ScanShape;
@@ -47,10 +50,10 @@ const scanShader = /* @__PURE__ */ memo((key): GpuShader => {
   const zero = `${type}(0)`;
   const running = phase === 'whole' || phase === 'chunks';
   const elements = phase !== 'carries';
-  // Sums of floats keep what rounding took from them.
+  // Sums of floats keep what rounding took from them. Compilers may take (h + v) − h for v unless they cannot see the sum.
   const compensated = !linear && type === 'f32';
   const add = compensated
-    ? 'let v = e - lost; let next = h + v; lost = (next - h) - v; h = next;'
+    ? 'let v = e - lost; let next = rounded(h + v); lost = rounded(next - h) - v; h = next;'
     : 'h = h + e;';
   const factor = s.shifted ? 'a(aa + (t - 1u) * p.a_t)' : 'a(aa + t * p.a_t)';
   const initial = s.initial && linear;
@@ -103,7 +106,13 @@ const scanShader = /* @__PURE__ */ memo((key): GpuShader => {
       : []),
     ...(phase === 'chunks' ? [reads('carry', type, carries)] : []),
   ];
-  const params: { [name: string]: 'u32' } = { columns: 'u32', n: 'u32', chunk: 'u32', chunks: 'u32' };
+  const params: { [name: string]: 'u32' } = {
+    columns: 'u32',
+    n: 'u32',
+    chunk: 'u32',
+    chunks: 'u32',
+    nought: 'u32',
+  };
   names.forEach((name, i) => {
     params[`${name}_t`] = 'u32';
     params[`${name}_first`] = 'u32';
@@ -115,7 +124,10 @@ const scanShader = /* @__PURE__ */ memo((key): GpuShader => {
     params,
     workgroup: 64,
     alias: running ? s.alias : [],
-    declare: names.map((name, i) => placeText(`${name}_at`, s.ranks[i])).join('\n'),
+    declare: [
+      ...names.map((name, i) => placeText(`${name}_at`, s.ranks[i])),
+      ...(compensated ? [roundedText] : []),
+    ].join('\n'),
     main:
       phase === 'carries'
         ? `if (linear >= p.columns) { return; }${carry}`
@@ -145,7 +157,7 @@ export function planScan(scan: Scan, limits: GpuLimits): GpuPlan {
   );
   const state = scan.initial === null ? null : mergeAxes(scan.initial, [...scan.initial.shape.keys()]);
   const places = [...views.slice(0, 3).map((v) => v?.axes ?? null), state];
-  const params = [columns, n, chunk, chunks];
+  const params = [columns, n, chunk, chunks, 0];
   places.forEach((axes, i) => {
     const stride = views[i]?.strides[axis] ?? 0;
     params.push((reverse ? -stride : stride) >>> 0, (reverse ? (n - 1) * stride : 0) >>> 0);
