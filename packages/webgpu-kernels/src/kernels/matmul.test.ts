@@ -5,7 +5,7 @@ import { matmulOp } from '@seq/tensor/engine';
 import { describe, expect, test } from 'vitest';
 import { floorTestDevice, freshDevice, random, same, sameGrad, testDevice } from '../testkit.js';
 import type { WebGPUDevice } from '../device.js';
-import { directVariant, lanesVariant, skinnyVariant, tileVariant } from './matmul.js';
+import { directVariant, skinnyVariant, tileVariant } from './matmul.js';
 
 /** A device whose products all run by one variant, chosen as on a GPU. */
 async function only(variant: GpuVariant<null>): Promise<WebGPUDevice> {
@@ -18,16 +18,11 @@ async function only(variant: GpuVariant<null>): Promise<WebGPUDevice> {
   return freshDevice({ kernels: new Map([[matmulOp, { strided: true, variants: [forced] }]]) });
 }
 
-/** Products by the lanes of subgroups, where the adapter has subgroups of at least four. */
-const lanes = async (): Promise<WebGPUDevice> =>
-  (await testDevice()).limits.subgroupSize >= 4 ? only(lanesVariant) : testDevice();
-
 const designs: [string, () => Promise<WebGPUDevice>][] = [
   ['the adapter’s own choice', testDevice],
   ['the floor', floorTestDevice],
   ['tiles', () => only(tileVariant)],
   ['registers', () => only(directVariant)],
-  ['lanes of a subgroup', lanes],
 ];
 
 /** Errors of f32 sums grow with the root of their length. */
@@ -146,7 +141,7 @@ test('gradients', async () => {
 
 test('sizes drawn at random', async () => {
   const next = random(31);
-  const devices = await Promise.all([testDevice(), only(tileVariant), lanes()]);
+  const devices = await Promise.all([testDevice(), only(tileVariant)]);
   const size = (n: number): number => Math.floor(n * next() ** 2);
   for (let i = 0; i < 24; i++) {
     const [B, M, N, K] = [1 + size(4), size(90), size(90), size(70)];

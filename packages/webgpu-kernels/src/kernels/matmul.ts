@@ -60,7 +60,6 @@ const plain = ({ name, supports, plan }: Kernel): GpuVariant<null> => ({
 
 export const skinnyVariant: GpuVariant<null> = plain(skinny);
 export const tileVariant: GpuVariant<null> = plain(tiled);
-export const lanesVariant: GpuVariant<null> = plain(lanes);
 export const directVariant: GpuVariant<null> = plain(direct);
 
 /** Products finished by a chain that the planner found behind them. */
@@ -76,7 +75,7 @@ export const isProduct = (op: Op): boolean => op === matmulOp;
 export const matmulKernels = (): Entry[] => [
   entry(matmulOp, {
     strided: true,
-    variants: [skinnyVariant, tileVariant, lanesVariant, directVariant],
+    variants: [skinnyVariant, tileVariant, plain(lanes), directVariant],
   }),
   entry(finishedOp, {
     strided: true,

@@ -40,8 +40,8 @@ export const lanesTile = (d: Lanes): { rows: number; columns: number } => ({
 
 /** The block for a product of at least 4 rows on subgroups of so many lanes. */
 export function lanesOf({ M, N, K, a }: Problem, lanes: number): Lanes {
-  // Blocks of 128 sums where lanes are few; with more lanes, fewer sums already amortise the reading.
-  const most = lanes < 8 ? { rows: 16, columns: 8 } : { rows: 8, columns: 4 };
+  // 32 columns of a subgroup of four or eight, which a row's four elements of a serve.
+  const most = { rows: 16, columns: lanes < 8 ? 8 : 4 };
   const columns = 2 ** Math.ceil(Math.log2(Math.max(1, N / lanes)));
   return {
     rows: Math.min(most.rows, M < 6 ? 4 : M < 12 ? 8 : 16),
