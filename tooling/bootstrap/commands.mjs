@@ -28,7 +28,8 @@ function node(args, cwd = root, more = {}) {
  * unless it was asked for WebGPU. @param {string[]} args @returns {Promise<Record<string, string>>}
  */
 async function forWebGPU(args) {
-  if (!args.some((arg) => arg.endsWith('webgpu'))) return {};
+  const counting = args.includes('--counts') && args.includes('--peers');
+  if (!counting && !args.some((arg) => arg.endsWith('webgpu'))) return {};
   const { adapterEnvironment } = await import('../webgpu-test/src/adapter.mjs');
   return adapterEnvironment();
 }
@@ -129,9 +130,9 @@ export const commands = {
   /** Serves the lab as a page that trains in the browser. */
   'lab:page': (args) => lab('page', args),
   build: (args) => turbo(['build', ...filters(args)]),
-  /** Benches of packages; with --peers Seq beside other libraries, with --counts what models ask of a GPU. */
+  /** Benches of packages; with --peers Seq beside other libraries, --counts what models ask of a GPU, --endurance long runs. */
   bench: (args) =>
-    args.includes('--peers') || args.includes('--counts')
+    ['--peers', '--counts', '--endurance'].some((kind) => args.includes(kind))
       ? typescript('tooling/bench/src/run.ts', args)
       : turbo(['bench', '--concurrency=1', ...filters(args)]),
   check: (args) => typescript('tooling/check/src/run.ts', args),

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createCpu } from '@seq/tensor';
 import type { Contender } from './contender.js';
+import { countsCommand } from './counts-command.js';
+import { enduranceCommand } from './endurance-command.js';
 import type { DeviceKind } from './items.js';
 import { items } from './items.js';
 import { measure } from './measure.js';
@@ -15,11 +17,14 @@ import { seq } from './seq.js';
 
 const help = `bench --peers [--device cpu|webgpu] [--item NAME,NAME] [--quick] [--json FILE] [--page]
        bench --peers --from FILE,FILE --page
-       bench --counts [--plans] [--json FILE]
+       bench --counts [--plans] [--peers] [--json FILE]
+       bench --endurance [--device cpu|webgpu] [--tokens N] [--rows N] [--steps N]
 
 --peers   times Seq beside its peers, in one process and in turns, one thread each; --page writes docs/performance.md,
           with --from of earlier runs
---counts  counts what compiled models ask of a GPU, exactly; needs none. --plans prints their kernels
+--counts  counts what compiled models ask of a GPU, exactly; needs none. --plans prints their kernels; --peers counts what
+          other libraries ask of this machine's adapter
+--endurance  trains 10,000 steps and generates a million tokens, 64 rows at a time, and looks whether anything grows
 
 Items on the CPU: ${Object.keys(items.cpu).join(', ')}.
 Items on WebGPU: ${Object.keys(items.webgpu).join(', ')}.`;
@@ -75,6 +80,10 @@ export async function main(args: readonly string[], print: (text: string) => voi
       from: { type: 'string' },
       page: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
+      endurance: { type: 'boolean', default: false },
+      tokens: { type: 'string', default: '1000000' },
+      rows: { type: 'string', default: '64' },
+      steps: { type: 'string', default: '10000' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -83,15 +92,7 @@ export async function main(args: readonly string[], print: (text: string) => voi
     return 0;
   }
   if (values.counts) {
-    const { counts } = await import('./counts.js');
-    const rows = await counts();
-    for (const { model, form, dispatches, submits, newObjects, peakBytes, bar, plan } of rows) {
-      const verdict = dispatches <= bar && submits === 1 && newObjects === 0 ? 'ok' : 'ABOVE';
-      print(
-        `${`${model}, ${form}`.padEnd(46)} ${String(dispatches).padStart(4)} dispatches (bar ${bar}) ${verdict}, ${submits} submits, ${newObjects} new objects, ${(peakBytes / 2 ** 20).toFixed(2)} MiB`,
-      );
-      if (values.plans) print(plan);
-    }
+    const rows = await countsCommand(values, () => peersOn('webgpu'), print);
     if (values.json !== undefined) writeFileSync(resolve(values.json), `${JSON.stringify(rows, null, 2)}\n`);
     return 0;
   }
@@ -104,6 +105,10 @@ export async function main(args: readonly string[], print: (text: string) => voi
   if (device !== 'cpu' && device !== 'webgpu') {
     print(`bench: the device must be cpu or webgpu, got ${device}.\n\n${help}`);
     return 2;
+  }
+  if (values.endurance) {
+    const [tokens, rows, steps] = [values.tokens, values.rows, values.steps].map(Number);
+    return (await enduranceCommand(device, { tokens, rows, steps }, print)).length === 0 ? 0 : 1;
   }
   const known = items[device];
   const names = values.item?.split(',') ?? Object.keys(known);

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
  * Gives Node what pages have: `navigator.gpu` and the constants of WebGPU. The peers look for them, and all use the
  * same adapter.
  */
-export function installWebGPU(): void {
+export function installWebGPU(): GPU {
   const require = createRequire(import.meta.url);
   const { create, globals } = require('webgpu') as { create(flags: string[]): GPU; globals: object };
   Object.assign(globalThis, globals);
@@ -16,6 +16,7 @@ export function installWebGPU(): void {
     return found;
   };
   Object.defineProperty(globalThis.navigator, 'gpu', { value: gpu, configurable: true });
+  return gpu;
 }
 
 /** Node's WebGPU refuses views of shared memory, which onnxruntime-web writes from; a browser takes them. */

@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { setThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import type { Contender } from './contender.js';
 import { decodeStep } from './tfjs-model.js';
+import { recurrentLayer } from './tfjs-recurrent.js';
 import { before } from './items.js';
 
 /** Causal attention on [B, H, T, D]. */
@@ -35,9 +36,10 @@ async function contender(name: string, backend: string): Promise<Contender> {
     async prepare(item) {
       const { operation, inputs } = item;
       if (operation === 'decodeStep') return decodeStep(item);
-      // No recurrent layer of its own; its transforms do not run on WebAssembly; most of its gradients load in bundlers only.
-      if (operation === 'gru' || operation === 'lstm' || operation === 'fft' || operation === 'trainingStep')
-        return null;
+      if (operation === 'gru' || operation === 'lstm')
+        return backend === 'webgpu' ? recurrentLayer(item) : null;
+      // Its transforms do not run on WebAssembly; most of its gradients load in bundlers only.
+      if (operation === 'fft' || operation === 'trainingStep') return null;
       const t = inputs.map(({ data, shape }) => tf.tensor(data, [...shape]));
       const f = (): tf.Tensor =>
         tf.tidy(() => {
