@@ -2,6 +2,8 @@
 import { sizeOf } from '@seq/tensor';
 import type { GpuCall, GpuKernels, GpuPass, GpuShader } from '@seq/tensor/engine';
 import { grid, memo, reads, shader, writes } from '@seq/webgpu-kernels/wgsl';
+import { apartVariant } from './adam-apart-webgpu.js';
+import { hyperText } from './adam-text.js';
 import type { AdamAttrs } from './optimizer-ops.js';
 
 interface AdamShape {
@@ -26,18 +28,6 @@ fn move_${T}(h: Hyper, decay: f32, x: ${T}, g: ${T}, m: ${T}, v: ${T}${amsgrad ?
   let kept = ${decoupled ? 'x - (h.lr * decay) * x' : 'x'};
   let x1 = kept - h.size * m1 / (sqrt(most) / h.root + p.eps);
   return Moved_${T}(x1, m1, v1${amsgrad ? ', most' : ''});
-}`;
-
-/** 1 − eˣ for x ≤ 0 without cancellation, and what all elements share. */
-const hyperText = `
-struct Hyper { lr: f32, sign: f32, size: f32, root: f32 }
-fn lost(x: f32) -> f32 {
-  let series = 1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0 * (1.0 + x / 5.0 * (1.0 + x / 6.0))));
-  return select(1.0 - exp(max(x, -100.0)), -x * series, x > -0.3);
-}
-fn hyper_of() -> Hyper {
-  let t = hyper(1u);
-  return Hyper(hyper(0u), p.sign * hyper(2u), hyper(0u) / lost(t * p.log1), sqrt(lost(t * p.log2)));
 }`;
 
 /** One invocation updates one element, or four, of the parameter that its number falls into. */
@@ -172,6 +162,7 @@ export function adamKernels(
           return { passes: [...passes, ...pass(call, group)] };
         },
       },
+      ...(amsgrad ? [apartVariant(count)] : []),
     ],
   };
 }

@@ -1,4 +1,4 @@
-import { scope, tensor, treeEntries } from '@seq/tensor';
+import { compile, scope, tensor, treeEntries } from '@seq/tensor';
 import type { Device, Tensor } from '@seq/tensor';
 import { createCpu } from '@seq/tensor';
 import { adam, adamw, clipByGlobalNorm, globalNorm } from '@seq/train';
@@ -63,6 +63,24 @@ describe.each([
     const want = await follow(createCpu(), optimizer);
     const got = await follow(await open(), optimizer);
     got.forEach((values, i) => close(values, want[i], 2e-5));
+  });
+
+  test('amsgrad in a plan, in place', async () => {
+    const values = async (device: Device): Promise<number[][]> => {
+      const optimizer = adam({ lr: 0.1, amsgrad: true, weightDecay: 0.1 });
+      const update = compile(
+        (params: Tensor[], state: ReturnType<Optimizer['init']>, grads: Tensor[]) =>
+          optimizer.update(params, grads, state),
+        { donate: [0, 1] },
+      );
+      const first = tree(device, 1, 1);
+      let [params, state] = [first, optimizer.init(first)];
+      for (let step = 0; step < 3; step++) [params, state] = update(params, state, tree(device, step + 5, 1));
+      const all = [...params, ...treeEntries(state).map(([, t]) => t)];
+      return Promise.all(all.map(async (t) => [...(await t.data())]));
+    };
+    const want = await values(createCpu());
+    (await values(await open())).forEach((got, i) => close(got, want[i], 2e-5));
   });
 
   test('few dispatches', async () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { compareDrawn, families } from './testkit-shapes.js';
 
 /** Shapes drawn for each family. */
-const count = 150;
+const count = 40;
 
 test.each(Object.entries(families))(
   '%s: values and gradients at many shapes drawn at random',
