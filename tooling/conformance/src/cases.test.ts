@@ -1,8 +1,9 @@
+import { layerNorm, layerNormOp } from '@seq/nn';
 import { tensor } from '@seq/tensor';
 import type { GpuKernels } from '@seq/tensor/engine';
+import { optimizerCases } from '@seq/train';
 import { requestWebGPU, verify } from '@seq/webgpu-kernels';
 import { expect, test } from 'vitest';
-import { layerNorm, layerNormOp } from './norm.js';
 
 test('a kernel of a layer that is wrong on an adapter is found and used no more', async () => {
   const right = layerNormOp.webgpu as GpuKernels<unknown>;
@@ -30,5 +31,15 @@ test('a kernel of a layer that is wrong on an adapter is found and used no more'
   const reference = await layerNorm(tensor([1, 2, 3, 5]).reshape([1, 4])).data();
   expect(Math.abs(before[0] - reference[0])).toBeGreaterThan(0.01);
   after.forEach((v, i) => expect(v).toBeCloseTo(reference[i], 5));
+  device.dispose();
+});
+
+test.each([false, true])('the kernels of optimisers agree with the CPU; at the floor: %s', async (floor) => {
+  const device = await requestWebGPU({ floor, poison: floor });
+  const report = await verify(device, { only: true, cases: optimizerCases() });
+  expect(String(report)).toContain('all agree with the CPU');
+  const names = report.verdicts.filter((v) => v.cases > 0).map((v) => `${v.op}/${v.variant}`);
+  expect(names).toEqual(expect.arrayContaining(['adam/together', 'adam/apart']));
+  expect(names.some((name) => name.startsWith('sumSquares/'))).toBe(true);
   device.dispose();
 });
