@@ -7,10 +7,17 @@ type Values = ReturnType<typeof np.array>;
 /** A GRU or LSTM layer over a whole sequence, composed of the library's operations; gates in PyTorch's order. */
 export function recurrentLayer({ operation, inputs }: Item): Prepared {
   const t = inputs.map(({ data, shape }) => np.array(data, { shape: [...shape] }));
-  const [B, T] = inputs[0].shape;
+  const [B, T, D] = inputs[0].shape;
   const H = inputs[2].shape[1];
-  const gates = operation === 'gru' ? 3 : 4;
-  const step = jit((g: Values, h: Values, c: Values, r: Values, bh: Values): Values[] => {
+  // A position is data: one program serves them all.
+  const places = Array.from({ length: T }, (_, n) =>
+    np.array(Int32Array.from({ length: B }, (_, b) => b * T + n)),
+  );
+  const project = jit((x: Values, w: Values, bi: Values): Values =>
+    np.matmul(x.reshape([B * T, D]), np.swapaxes(w, 0, 1)).add(bi),
+  );
+  const step = jit((xg: Values, at: Values, h: Values, c: Values, r: Values, bh: Values): Values[] => {
+    const g = np.take(xg, at, 0);
     const back = np.matmul(h.ref, np.swapaxes(r, 0, 1)).add(bh);
     if (operation === 'gru') {
       const [[xr, xz, xn], [hr, hz, hn]] = [np.split(g, 3, -1), np.split(back, 3, -1)];
@@ -26,27 +33,31 @@ export function recurrentLayer({ operation, inputs }: Item): Prepared {
       .add(nn.sigmoid(i).mul(np.tanh(a)));
     return [nn.sigmoid(o).mul(np.tanh(next.ref)), next];
   });
-  const project = jit((x: Values, w: Values, bi: Values): Values[] =>
-    np.split(np.matmul(x, np.swapaxes(w, 0, 1)).add(bi), T, 1).map((g) => g.reshape([B, gates * H])),
-  );
-  const join = jit((...h: Values[]): Values => np.stack(h, 1));
-  const once = (): Values => {
+  const once = (): Values[] => {
     const [x, w, r, bi, bh] = t.map((v) => v.ref);
+    const xg = project(x, w, bi);
     let [h, c] = [np.zeros([B, H]), np.zeros([B, H])];
-    const outputs = project(x, w, bi).map((g) => {
-      [h, c] = step(g, h, c, r.ref, bh.ref);
+    const outputs = places.map((at) => {
+      [h, c] = step(xg.ref, at.ref, h, c, r.ref, bh.ref);
       return h.ref;
     });
-    for (const v of [h, c, r, bh]) v.dispose();
-    return join(...outputs);
+    for (const v of [xg, h, c, r, bh]) v.dispose();
+    return outputs;
   };
   return {
     async run() {
-      const y = once();
-      await y.blockUntilReady();
-      y.dispose();
+      const outputs = once();
+      await outputs[T - 1].blockUntilReady();
+      for (const y of outputs) y.dispose();
     },
-    read: async () => (await once().data()) as Float32Array,
-    dispose: () => t.forEach((v) => v.dispose()),
+    async read() {
+      const rows = (await Promise.all(once().map((y) => y.data()))) as Float32Array[];
+      const y = new Float32Array(B * T * H);
+      rows.forEach((row, n) => {
+        for (let b = 0; b < B; b++) y.set(row.subarray(b * H, (b + 1) * H), (b * T + n) * H);
+      });
+      return y;
+    },
+    dispose: () => [...t, ...places].forEach((v) => v.dispose()),
   };
 }
