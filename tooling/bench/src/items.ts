@@ -14,6 +14,8 @@ export type Operation =
   | 'fft'
   | 'gru'
   | 'lstm'
+  | 'gruGradients'
+  | 'lstmGradients'
   | 'attention'
   | 'attentionGradients'
   | 'trainingStep'
@@ -37,13 +39,20 @@ const item = (name: string, operation: Operation, bar: number, ...shapes: number
   return () => {
     const inputs = shapes.map((shape, i) => numbers(shape, i + 1));
     // Recurrent weights within ±1/√width: with larger ones rounding grows from step to step.
-    if (operation === 'gru' || operation === 'lstm') {
+    if (isRecurrent(operation)) {
       const reach = 2 / Math.sqrt(shapes[0][2]);
       for (const { data } of inputs.slice(1)) data.forEach((v, k) => (data[k] = v * reach));
     }
     return { name, operation, bar, inputs };
   };
 };
+
+/** True for a recurrent layer, with its gradients or without. */
+export function isRecurrent(
+  operation: Operation,
+): operation is 'gru' | 'lstm' | 'gruGradients' | 'lstmGradients' {
+  return operation.startsWith('gru') || operation.startsWith('lstm');
+}
 
 type Line = readonly [name: string, operation: Operation, bar: number, ...shapes: number[][]];
 
@@ -105,6 +114,8 @@ export const items: Readonly<Record<DeviceKind, Readonly<Record<string, () => It
       ['attention 256 with gradients', 'attentionGradients', 0.75, heads, heads, heads],
       ['gru 256 B1', 'gru', 0.75, ...recurrent(1, 3)],
       ['lstm 256 B1', 'lstm', 0.75, ...recurrent(1, 4)],
+      ['gru 256 B1 with gradients', 'gruGradients', 0.5, ...recurrent(1, 3)],
+      ['lstm 256 B1 with gradients', 'lstmGradients', 0.5, ...recurrent(1, 4)],
     ]),
     ...models(0.5, 0.55),
   },

@@ -2,7 +2,7 @@ import { defaultDevice, grad, init, jit, lax, nn, numpy as np } from '@jax-js/ja
 import type { Contender } from './contender.js';
 import { decodeStep, trainingStep } from './jax-model.js';
 import { recurrentLayer } from './jax-recurrent.js';
-import { before, reverseAxes, swapLast } from './items.js';
+import { before, isRecurrent, reverseAxes, swapLast } from './items.js';
 
 type Values = ReturnType<typeof np.array>;
 
@@ -25,8 +25,7 @@ export async function jax(backend: 'wasm' | 'webgpu'): Promise<Contender> {
     comparable: true,
     async prepare(item) {
       const { operation, inputs } = item;
-      if (operation === 'gru' || operation === 'lstm')
-        return backend === 'webgpu' ? recurrentLayer(item) : null;
+      if (isRecurrent(operation)) return backend === 'webgpu' ? recurrentLayer(item) : null;
       Reflect.deleteProperty(globalThis, 'Worker');
       if (operation === 'trainingStep') return trainingStep(item);
       if (operation === 'decodeStep') return decodeStep(item);

@@ -35,6 +35,8 @@ function graphOf(item: Item): {
     case 'attentionGradients':
     // It does not train.
     case 'trainingStep':
+    case 'gruGradients':
+    case 'lstmGradients':
       return null;
     case 'decodeStep':
       return { ...decodeGraph(item), back: plain };

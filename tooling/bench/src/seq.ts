@@ -26,6 +26,12 @@ function attention(q: Tensor, k: Tensor, v: Tensor): Tensor {
   return matmul(softmax(where(mask, scores, -1e30)), v);
 }
 
+/** The outputs of a recurrent layer from x, both weights and both biases. */
+function recurrent(name: 'gru' | 'lstm', [x, weightIh, weightHh, biasIh, biasHh]: readonly Tensor[]): Tensor {
+  const weights = { weightIh, weightHh, biasIh, biasHh };
+  return (name === 'gru' ? gruSequence(x, weights) : lstmSequence(x, weights))[0];
+}
+
 /** Seq on a device: on the CPU each run records, computes and frees; on WebGPU it is a compiled plan. */
 export function seq(device: Device, title: string): Contender {
   return {
@@ -54,9 +60,17 @@ export function seq(device: Device, title: string): Contender {
           case 'cumsum':
             return cumsum(t[0], 0);
           case 'gru':
-            return gruSequence(t[0], { weightIh: t[1], weightHh: t[2], biasIh: t[3], biasHh: t[4] })[0];
           case 'lstm':
-            return lstmSequence(t[0], { weightIh: t[1], weightHh: t[2], biasIh: t[3], biasHh: t[4] })[0];
+            return recurrent(operation, t);
+          case 'gruGradients':
+          case 'lstmGradients': {
+            const name = operation === 'gruGradients' ? 'gru' : 'lstm';
+            const grads = grad((x: Tensor[]) => recurrent(name, x).square().sum(), t);
+            return concat(
+              grads.map((g) => g.reshape([-1])),
+              0,
+            );
+          }
           case 'fft': {
             const y = fft({ re: t[0], im: t[1] });
             return concat([y.re, y.im], 0);

@@ -5,7 +5,7 @@ import { setThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import type { Contender } from './contender.js';
 import { decodeStep } from './tfjs-model.js';
 import { recurrentLayer } from './tfjs-recurrent.js';
-import { before } from './items.js';
+import { before, isRecurrent } from './items.js';
 
 /** Causal attention on [B, H, T, D]. */
 function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor): tf.Tensor {
@@ -36,8 +36,7 @@ async function contender(name: string, backend: string): Promise<Contender> {
     async prepare(item) {
       const { operation, inputs } = item;
       if (operation === 'decodeStep') return decodeStep(item);
-      if (operation === 'gru' || operation === 'lstm')
-        return backend === 'webgpu' ? recurrentLayer(item) : null;
+      if (isRecurrent(operation)) return backend === 'webgpu' ? recurrentLayer(item) : null;
       // Its transforms do not run on WebAssembly; most of its gradients load in bundlers only.
       if (operation === 'fft' || operation === 'trainingStep') return null;
       const t = inputs.map(({ data, shape }) => tf.tensor(data, [...shape]));
