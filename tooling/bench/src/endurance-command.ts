@@ -10,7 +10,7 @@ import { installWebGPU } from './platform.js';
 import { watch } from './watched.js';
 
 /** What a long run asks for. */
-export interface Length {
+interface Length {
   readonly tokens: number;
   readonly rows: number;
   readonly steps: number;
