@@ -10,9 +10,9 @@
 declare const BASE: usize;
 
 /** Bytes of a workplace. */
-export const WORKPLACE: usize = 974848;
+export const WORKPLACE: usize = 1236992;
 /** The allocator begins here. */
-export const HEAP_BASE: usize = 983040;
+export const HEAP_BASE: usize = 1245184;
 
 /** One tile of C at the edge of a matrix: 1 KiB. */
 @inline
@@ -36,7 +36,7 @@ export function packA(): usize {
 }
 
 /** Strips of B: up to BLOCK_N columns and 8 of BLOCK_K. */
-export const BLOCK_N: i32 = 768;
+export const BLOCK_N: i32 = 1024;
 @inline
 export function packB(): usize {
   return BASE + 122880;

@@ -65,8 +65,7 @@ export const doubles = {
 const single: WeakMap<Kernels, Layout> = /* @__PURE__ */ new WeakMap();
 
 /** Address of an element of an f32 array in the heap. */
-const addressOf = (a: ArrayLike<number>, i: number = 0): number =>
-  (a as Float32Array).byteOffset + 4 * i;
+const addressOf = (a: ArrayLike<number>, i: number = 0): number => (a as Float32Array).byteOffset + 4 * i;
 
 /** Of a loop on the kernels of a device: rows lie as they are, weights in packed columns. */
 function singles(k: Kernels): Layout {

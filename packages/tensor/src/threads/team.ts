@@ -10,6 +10,9 @@ export interface Task {
   readonly args: readonly number[];
 }
 
+/** Milliseconds after which a worker that has finished nothing is given up. */
+const PATIENCE = 60_000;
+
 /** Looks at the counter this often before the thread sleeps, where it may. */
 const SPINS = 2000;
 
@@ -32,17 +35,31 @@ export class Team {
   #modules = 0;
   #bytes: number = at.bytes;
   #started = false;
+  /** A worker took a task and was never heard of again. */
+  #lost = false;
+  #dismiss: () => void = () => {};
+  readonly #spawn: typeof spawn;
+  readonly #patience: number;
 
-  /** @param bases  where the workplaces of the workers begin: one each */
-  constructor(memory: WebAssembly.Memory, bases: readonly number[]) {
+  /**
+   * @param bases  where the workplaces of the workers begin: one each
+   * @param tests  another way to start a worker, and the patience with it
+   */
+  constructor(
+    memory: WebAssembly.Memory,
+    bases: readonly number[],
+    tests: { readonly spawn?: typeof spawn; readonly patience?: number } = {},
+  ) {
     this.#memory = memory;
     this.#bases = bases;
+    this.#spawn = tests.spawn ?? spawn;
+    this.#patience = tests.patience ?? PATIENCE;
     this.#sleeps = maySleep(this.#words);
   }
 
   /** Threads that take tasks at this moment, this one included. */
   get threads(): number {
-    return 1 + Atomics.load(this.#words, at.ready);
+    return this.#lost ? 1 : 1 + Atomics.load(this.#words, at.ready);
   }
 
   /** Why a worker could not run; null as long as none failed. */
@@ -71,23 +88,25 @@ export class Team {
     try {
       for (const base of this.#bases) {
         const start = { memory: this.#memory, control: this.#control, base };
-        ends.push(spawn(start, (reason) => (fate.refused ??= reason)));
+        ends.push(this.#spawn(start, (reason) => (fate.refused ??= reason)));
       }
     } catch (error) {
       fate.refused ??= String(error);
     }
-    dismissal.register(this, () => {
+    this.#dismiss = () => {
       Atomics.store(words, at.stop, 1);
       Atomics.notify(words, at.claim);
       for (const end of ends) end();
-    });
+    };
+    dismissal.register(this, this.#dismiss);
   }
 
   /**
-   * Runs tasks that do not depend on each other, in any order and on any thread, and returns when all are done.
+   * Runs tasks that do not depend on each other, in any order and on any thread, and returns when all are done. After a
+   * worker was lost there are no others either.
    *
    * @param here  runs one on this thread
-   * @throws SeqError  when a kernel failed on a worker
+   * @throws SeqError  when a kernel failed on a worker, or a worker ended in the middle of one
    */
   run(tasks: readonly Task[], here: (task: Task) => void): void {
     const words = this.#words;
@@ -117,7 +136,15 @@ export class Team {
         error ??= e;
       }
     }
-    this.#await(tasks.length - mine);
+    if (!this.#await(tasks.length - mine)) {
+      this.#lost = true;
+      this.#fate.refused ??= 'a worker ended in the middle of a kernel';
+      this.#dismiss();
+      throw new SeqError(
+        'internal',
+        `cpu: a worker must finish its part of a kernel, it did not in ${this.#patience / 1000} s; the system may have ended it. What was being computed is lost; run it again, from now on on one thread.`,
+      );
+    }
     if (error !== null) throw error;
     if (Atomics.load(words, at.failed) === 1)
       throw new SeqError(
@@ -126,13 +153,22 @@ export class Team {
       );
   }
 
-  /** Waits until workers have done `count` tasks; the main thread of a page may not sleep and looks again and again. */
-  #await(count: number): void {
+  /**
+   * Waits until workers have done `count` tasks; the main thread of a page may not sleep and looks again and again.
+   *
+   * @returns  false when none was finished for too long
+   */
+  #await(count: number): boolean {
     const words = this.#words;
+    let [before, since] = [-1, 0];
     for (let i = 0; ; i++) {
       const done = Atomics.load(words, at.done);
-      if (done === count) return;
-      if (i > SPINS && this.#sleeps) Atomics.wait(words, at.done, done);
+      if (done === count) return true;
+      if (i % SPINS !== SPINS - 1) continue;
+      const now = performance.now();
+      if (done !== before) [before, since] = [done, now];
+      else if (now - since > this.#patience) return false;
+      if (this.#sleeps) Atomics.wait(words, at.done, done, this.#patience / 4);
     }
   }
 }

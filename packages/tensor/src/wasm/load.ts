@@ -22,9 +22,9 @@ export const GUEST_BYTES = 4096;
 /** The workplace of the first thread. */
 export const BASE = 8192;
 /** Bytes at the bottom of the heap that belong to the kernels. */
-export const HEAP_BASE = 983040;
+export const HEAP_BASE = 1245184;
 /** Bytes of the workplace of every further thread. */
-export const WORKPLACE = 974848;
+export const WORKPLACE = 1236992;
 /** What 32-bit addresses reach, in pages of 64 KiB: the maximum that all modules declare. */
 export const MAX_PAGES = 65536;
 
