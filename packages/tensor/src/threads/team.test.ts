@@ -42,5 +42,5 @@ test('tasks that no worker takes are done here', () => {
   const team = new Team(memory(), [], { patience: 50 });
   const done: number[] = [];
   team.run(tasks, ({ kernel }) => void done.push(kernel));
-  expect(done.sort()).toEqual([0, 1]);
+  expect(new Set(done)).toEqual(new Set([0, 1]));
 });
