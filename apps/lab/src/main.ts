@@ -7,6 +7,7 @@ import { inspectCommand } from './inspect.js';
 import { pageCommand } from './page-command.js';
 import { buildProgram } from './program.js';
 import type { Actions } from './program.js';
+import { recallCommand } from './recall/command.js';
 import { runCommand } from './run-command.js';
 import { vanishingCommand } from './vanishing/command.js';
 
@@ -17,6 +18,7 @@ const actions: Actions = {
   inspect: inspectCommand,
   eval: evaluateCommand,
   vanishing: vanishingCommand,
+  recall: recallCommand,
   page: pageCommand,
 };
 

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import type { DeviceName } from './device.js';
 import { modelList, numberBetween, promptText, wholeNumber } from './arguments.js';
-import { recipeNames, recipeTitle } from './recipes.js';
+import { comparedNames, recipeNames, recipeTitle } from './recipes.js';
 
 /** Options of `compare` and `train`. */
 export interface RunFlags {
@@ -67,6 +67,16 @@ export interface VanishingFlags {
   readonly json?: true;
 }
 
+/** Options of `recall`. */
+export interface RecallFlags {
+  readonly seed?: number;
+  readonly quick?: true;
+  readonly steps?: number;
+  readonly out?: string;
+  readonly quiet?: true;
+  readonly json?: true;
+}
+
 /** Options of `page`. */
 export interface PageFlags {
   readonly port: number;
@@ -80,6 +90,7 @@ export interface Actions {
   inspect(model: string, flags: InspectFlags): Promise<number>;
   eval(model: string, flags: EvalFlags): Promise<number>;
   vanishing(flags: VanishingFlags): Promise<number>;
+  recall(flags: RecallFlags): Promise<number>;
   page(flags: PageFlags): Promise<number>;
 }
 
@@ -101,13 +112,14 @@ export function buildProgram(actions: Actions, done: (exitCode: number) => void)
       'after',
       `
 Examples:
-  seq-lab compare                          five models on Moby-Dick, under five minutes on two cores
+  seq-lab compare                          models side by side on Moby-Dick, under five minutes on two cores
   seq-lab compare --models gru,attention --text notes.txt
   seq-lab train lstm --d-model 192 --minutes 10
   seq-lab generate gru --prompt "The whale" --temperature 0.7
   seq-lab inspect attention --length 256   what a model costs, before it is trained
   seq-lab eval runs/2026-11-22-2054/lstm.safetensors
   seq-lab vanishing                        how far gradients reach, and what helps when they do not
+  seq-lab recall                           how many pairs a memory of d × d holds, beside attention
   seq-lab page                             train in the browser
 ${exitCodes}`,
     );
@@ -119,12 +131,13 @@ ${exitCodes}`,
       .description(
         'Trains several models on one text, two or more at a time, and compares them: loss on held-out text beside n-gram floors, memory, FLOPs, samples.\n' +
           'Writes results.json, report.html and a checkpoint of each model into one folder.\n\nModels:\n' +
-          recipeNames.map((name) => `  ${name.padEnd(11)}${recipeTitle(name)}`).join('\n'),
+          recipeNames.map((name) => `  ${name.padEnd(18)}${recipeTitle(name)}`).join('\n'),
       )
       .addOption(
-        new Option('-m, --models <names>', 'which models, separated by commas (default: all)').argParser(
-          modelList,
-        ),
+        new Option(
+          '-m, --models <names>',
+          `which models, separated by commas (default: ${comparedNames.join(', ')})`,
+        ).argParser(modelList),
       ),
   )
     .addHelpText(
@@ -255,6 +268,26 @@ ${exitCodes}`,
     .addOption(new Option('-q, --quiet', 'print the tables alone').conflicts('json'))
     .addOption(new Option('--json', 'print events and results as JSON, one a line'))
     .action(async (flags: VanishingFlags) => done(await actions.vanishing(flags)));
+
+  program
+    .command('recall')
+    .summary('measure how many pairs a matrix memory holds')
+    .description(
+      'Trains delta rules and linear attention with memories of d × d, and attention, on associative recall: pairs of a key\n' +
+        'and a value, then every key again. Shows the share of right answers over the number of pairs. Needs no text.\n' +
+        'Writes results.json and report.html. About two minutes on two cores.',
+    )
+    .addOption(
+      new Option('-s, --seed <n>', 'seed of everything random (default: 0)').argParser(wholeNumber(0)),
+    )
+    .option('--quick', 'fewer sizes, pairs and steps: a few seconds')
+    .addOption(
+      new Option('--steps <n>', 'training steps of each model (default: 600)').argParser(wholeNumber(1)),
+    )
+    .addOption(new Option('-o, --out <folder>', 'where to write (default: runs/<date and time>)'))
+    .addOption(new Option('-q, --quiet', 'print the table alone').conflicts('json'))
+    .addOption(new Option('--json', 'print events and results as JSON, one a line'))
+    .action(async (flags: RecallFlags) => done(await actions.recall(flags)));
 
   program
     .command('page')

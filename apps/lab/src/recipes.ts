@@ -2,12 +2,26 @@ import { attention } from '@seq/attention';
 import { bigram, cnn } from '@seq/conv';
 import { languageModel, languageModelFromSpec } from '@seq/lm';
 import type { LanguageModel, LanguageModelOptions, LanguageModelSpec } from '@seq/lm';
+import {
+  deltaRule,
+  gatedDeltaRule,
+  gla,
+  hgrn2,
+  linearAttention,
+  retnet,
+  rwkv7,
+  simpleGla,
+} from '@seq/linear-attn';
+import type { Mixer } from '@seq/nn';
 import { gru, lstm } from '@seq/rnn';
 import { lru, mamba, mamba2, s4d, s5 } from '@seq/ssm';
 import { usageError } from './errors.js';
 
 /** Makes the mixers that a saved model may contain. */
-export const factories = [attention, bigram, cnn, gru, lru, lstm, mamba, mamba2, s4d, s5] as const;
+export const factories = [
+  ...[attention, bigram, cnn, gru, lru, lstm, mamba, mamba2, s4d, s5],
+  ...[deltaRule, gatedDeltaRule, gla, hgrn2, linearAttention, retnet, rwkv7, simpleGla],
+] as const;
 
 /** How one model is built and trained: plain JSON, saved with the run and with the checkpoint. */
 export interface Recipe {
@@ -49,9 +63,29 @@ interface Blueprint {
   readonly training: Omit<Recipe, 'name' | 'spec' | 'warmup'>;
   /** Seconds that the recipe takes on one core of a small machine: for the order, the time left and `--minutes`. */
   readonly seconds: number;
+  /** Not among the models that `compare` trains unless they are named. */
+  readonly onDemand?: true;
 }
 
 const repeat = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
+
+/** A layer whose memory is a matrix per head. */
+const matrixMemory = (title: string, mixer: (C: number) => Mixer, onDemand?: true): Blueprint => ({
+  title,
+  dModel: 64,
+  layers: 1,
+  model: ({ V, C, layers }) => ({
+    vocabSize: V,
+    dModel: C,
+    mixers: repeat(layers, () => mixer(C)),
+    feedForward: false,
+  }),
+  training: { batch: 8, length: 64, steps: 400, learningRate: 6e-3, weightDecay: 0.01, clip: 1 },
+  seconds: 40,
+  ...(onDemand && { onDemand }),
+});
+
+const heads = { numHeads: 2 };
 
 const blueprints: Readonly<Record<string, Blueprint>> = {
   '2-gram': {
@@ -137,10 +171,49 @@ const blueprints: Readonly<Record<string, Blueprint>> = {
     training: { batch: 8, length: 64, steps: 800, learningRate: 6e-3, weightDecay: 0.01, clip: 1 },
     seconds: 80,
   },
+  'linear-attention': matrixMemory('a matrix to which every position adds', (dModel) =>
+    linearAttention({ dModel, ...heads }),
+  ),
+  retnet: matrixMemory(
+    'a matrix that fades at the rate of its head',
+    (dModel) => retnet({ dModel, ...heads }),
+    true,
+  ),
+  'simple-gla': matrixMemory(
+    'a matrix that fades as the position says',
+    (dModel) => simpleGla({ dModel, ...heads }),
+    true,
+  ),
+  gla: matrixMemory(
+    'a matrix whose channels fade as the position says',
+    (dModel) => gla({ dModel, ...heads }),
+    true,
+  ),
+  hgrn2: matrixMemory(
+    'a matrix that takes in what it forgets',
+    (dModel) => hgrn2({ dModel, ...heads }),
+    true,
+  ),
+  'delta-rule': matrixMemory(
+    'a matrix in which a key replaces its value',
+    (dModel) => deltaRule({ dModel, ...heads }),
+    true,
+  ),
+  'gated-delta-rule': matrixMemory('a matrix that fades, and in which a key replaces its value', (dModel) =>
+    gatedDeltaRule({ dModel, ...heads }),
+  ),
+  rwkv7: matrixMemory(
+    'RWKV-7: channels fade, one key is erased, another is written',
+    (dModel) => rwkv7({ dModel }),
+    true,
+  ),
 };
 
 /** The recipes by name, in the order of tables. */
 export const recipeNames: readonly string[] = Object.keys(blueprints);
+
+/** The recipes that `compare` trains when none are named. */
+export const comparedNames: readonly string[] = recipeNames.filter((name) => !blueprints[name].onDemand);
 
 /** One line about a recipe. */
 export function recipeTitle(name: string): string {

@@ -10,7 +10,7 @@ import type { ExitCode } from './errors.js';
 import { listenForInterrupts } from './interrupts.js';
 import type { RunFlags } from './program.js';
 import type { DisplayKind } from './progress.js';
-import { recipe, recipeNames, stepFactorFor } from './recipes.js';
+import { comparedNames, recipe, stepFactorFor } from './recipes.js';
 import type { RecipeChanges } from './recipes.js';
 import { createRun, latestRun, newRunFolder, readRun, userFolder } from './runfolder.js';
 import type { RunSettings } from './types.js';
@@ -24,7 +24,7 @@ const DEFAULT_PROMPT = 'The whale ';
 export async function runCommand(
   command: 'compare' | 'train',
   flags: RunFlags,
-  names: readonly string[] = flags.models ?? recipeNames,
+  names: readonly string[] = flags.models ?? comparedNames,
 ): Promise<ExitCode> {
   const resume = flags.resume !== undefined;
   const folder = resume ? resumedFolder(flags) : newFolder(flags);

@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import pc from 'picocolors';
-import { EXIT, inputError, messageOf, usageError } from '../errors.js';
+import { EXIT } from '../errors.js';
 import type { ExitCode } from '../errors.js';
-import { quote, selfCommand, shortPath } from '../run-command.js';
+import { createResultFolder } from '../result-folder.js';
+import { selfCommand, shortPath } from '../run-command.js';
 import type { VanishingFlags } from '../program.js';
-import { newRunFolder, userFolder, writeWhole } from '../runfolder.js';
+import { writeWhole } from '../runfolder.js';
 import { columns, formatTable } from '../table.js';
 import { baseline, remedies, trainRemedy } from './adding.js';
 import { measureDecay } from './measure.js';
@@ -22,7 +22,7 @@ const quick = { distance: 40, hidden: 16, draws: 2, length: 20, steps: 60 };
 /** Measures how far gradients reach and what helps; writes results and report, returns the exit code. */
 export async function vanishingCommand(flags: VanishingFlags): Promise<ExitCode> {
   const settings = settingsOf(flags);
-  const folder = createFolder(flags.out);
+  const folder = createResultFolder(flags.out);
   const talks = !flags.quiet && !flags.json;
   const tell = (event: object, line: string): void => {
     if (flags.json) process.stdout.write(`${JSON.stringify(event)}\n`);
@@ -75,26 +75,6 @@ function settingsOf(flags: VanishingFlags): VanishingSettings {
   });
   const words = [...(flags.quick ? ['--quick'] : []), ...given].map((word) => ` ${word}`).join('');
   return { seed: flags.seed ?? 0, ...sizes, repeat: `${selfCommand()} vanishing${words}` };
-}
-
-function createFolder(out: string | undefined): string {
-  const base = userFolder();
-  const folder = out === undefined ? newRunFolder(base, new Date()) : resolve(base, out);
-  for (const file of ['run.json', 'results.json']) {
-    if (existsSync(join(folder, file)))
-      throw usageError(
-        `--out: the folder must not hold results yet, got ${quote(out ?? folder)} with ${file}. Choose another folder.`,
-      );
-  }
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw inputError(
-      `--out: the folder must be writable, got "${folder}" (${messageOf(error)}). Choose another.`,
-      error,
-    );
-  }
-  return folder;
 }
 
 function table({ head, rows }: Table): string {
