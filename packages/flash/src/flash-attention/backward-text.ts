@@ -47,10 +47,10 @@ const statisticsMain = ({ look: { V }, byLse }: BackwardText): string => `
   let b = linear / p.T / p.H;
   let x = b * p.dy_b + i * p.dy_t + h * p.dy_h;
   let y = ((b * p.T + i) * p.H + h) * ${V}u;
-  var delta = ${byLse ? '-dlse(b * p.dl_b + h * p.dl_h + i * p.dl_t)' : '0.0'};
-  var sum = vec4<f32>();
-  for (var d = 0u; d < ${fours(V)}u; d++) { sum += dy_four(x, d) * o_four(y, d); }
-  delta += (sum.x + sum.y) + (sum.z + sum.w);
+  // In the order in which products of gradients and values add up, so that a single key gets an exact zero.
+  var delta = 0.0;
+  for (var d = 0u; d < ${fours(V)}u; d++) { delta += dot(dy_four(x, d), o_four(y, d)); }
+  ${byLse ? 'delta -= dlse(b * p.dl_b + h * p.dl_h + i * p.dl_t);' : ''}
   set_side(2u * linear, bitcast<u32>(lse(linear)));
   set_side(2u * linear + 1u, bitcast<u32>(delta));`;
 

@@ -39,9 +39,9 @@ export function writeCall(
   const sizes = sizesOf(all);
   const { B, T, S, H, G, D, V } = sizes;
   const { q, k, v, bias, slopes, key } = all;
-  const [ints, floats] = [Int32Array, Float32Array].map(
-    (Kind) => new Kind(scratch.buffer, scratch.byteOffset, WORDS + 3 * B * T),
-  );
+  const words = WORDS + 3 * B * T;
+  const ints = new Int32Array(scratch.buffer, scratch.byteOffset, words);
+  const floats = new Float32Array(scratch.buffer, scratch.byteOffset, words);
   let n = 0;
   const put = (...values: number[]): void => {
     for (const value of values) ints[n++] = value;

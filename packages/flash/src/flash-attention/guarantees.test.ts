@@ -1,0 +1,119 @@
+// What flash attention promises beside its values: memory that grows with the length, errors no larger than those of
+// composed operations, the same bits every time, no look at memory that is not its own.
+import { createCpu, explain, normal, key, vjp, zeros } from '@seq/tensor';
+import type { Device, Plan, Tensor } from '@seq/tensor';
+import { createRecording } from '@seq/webgpu-kernels';
+import { describe, expect, test } from 'vitest';
+import { flashAttention } from './attention.js';
+import { Problem, references } from './testkit.js';
+import type { Case } from './testkit.js';
+
+/** o and the gradients of T positions, H = 4, D = 64. */
+function planOf(device: Device, T: number): Plan {
+  const [q, k, v, dO] = Array.from({ length: 4 }, () => zeros([1, T, 4, 64], { device }));
+  const both = (q: Tensor, k: Tensor, v: Tensor, dO: Tensor): Tensor[] => {
+    const [o, grads] = vjp(
+      (...x: Tensor[]) => flashAttention(x[0], x[1], x[2], { causal: true }),
+      [q, k, v],
+      dO,
+    );
+    return [o, ...grads];
+  };
+  return explain(both, q, k, v, dO);
+}
+
+describe.each([
+  ['CPU', () => createCpu()],
+  ['WebGPU', () => createRecording().device],
+  ['WebGPU on a program', () => createRecording({ limits: { software: true } }).device],
+])('memory on %s', (_, create) => {
+  const lengths = [2048, 4096, 8192, 16384];
+  const plans = lengths.map((T) => planOf(create(), T));
+  const slope = (of: (plan: Plan) => number): number =>
+    Math.log(of(plans[3]) / of(plans[0])) / Math.log(lengths[3] / lengths[0]);
+
+  test('forward and backward of 16,384 positions hold 10 % beside inputs, outputs and gradients', () => {
+    const plan = plans[3];
+    const named = 8 * 4 * 16384 * 4 * 64;
+    expect(plan.inputBytes + plan.outputBytes).toBe(named);
+    expect(plan.temporaryBytes).toBeGreaterThan(0);
+    expect(plan.peakBytes - named).toBeLessThan(0.1 * named);
+    // One array of scores would have 4 GiB.
+    expect(plan.peakBytes).toBeLessThan(4 * 16384 * 16384);
+  });
+
+  test('bytes grow with the length, work with its square', () => {
+    expect(slope((plan) => plan.peakBytes)).toBeCloseTo(1, 2);
+    expect(slope((plan) => plan.flops)).toBeCloseTo(2, 2);
+  });
+});
+
+/** Largest difference from the composite in f64, over o and the three gradients. */
+async function errors(problem: Problem, device: Device): Promise<number[]> {
+  const [got, want] = [problem.run(device, 'f32'), problem.run(references, 'f64')];
+  const all = ({ outputs, gradients }: typeof got): Tensor[] => [outputs[0], ...Object.values(gradients)];
+  const right = all(want);
+  return Promise.all(
+    all(got).map(async (x, i) => {
+      const [a, b] = [await x.data(), await right[i].data()];
+      return Array.from(a).reduce((most, value, n) => Math.max(most, Math.abs(value - b[n])), 0);
+    }),
+  );
+}
+
+describe('errors are at most twice those of composed operations in the same precision', () => {
+  const one = { B: 1, H: 2, G: 1, D: 32, V: 32 };
+  const due: Case[] = [
+    { name: '1 x 147', sizes: { ...one, T: 1, S: 147 }, causal: true },
+    { name: '113 x 203', sizes: { ...one, T: 113, S: 203 }, causal: true },
+    { name: '200 x 200, all keys', sizes: { ...one, T: 200, S: 200, D: 64, V: 64 } },
+    { name: 'logits five times as large', sizes: { ...one, T: 150, S: 150 }, causal: true, times: 5 },
+    { name: 'a window and softcap', sizes: { ...one, T: 160, S: 160 }, windowSize: [30, 5], softcap: 2 },
+  ];
+  test.each(due.map((what) => [what.name, what] as const))('%s', async (_, what) => {
+    const problem = new Problem(what, 3);
+    const [ours, composed] = [await errors(problem, createCpu()), await errors(problem, references)];
+    for (const [i, error] of ours.entries()) expect(error).toBeLessThanOrEqual(2 * composed[i] + 1e-6);
+  });
+});
+
+test('fifty backward runs give the same bits, on one thread as on two', async () => {
+  const [one, two] = [createCpu(), createCpu({ threads: 2 })];
+  const problem = new Problem({ name: '', causal: true, sizes: { B: 1, T: 120, S: 120 } });
+  const bits = async (device: Device): Promise<Float32Array[]> => {
+    const { gradients } = problem.run(device, 'f32');
+    return Promise.all(Object.values(gradients).map(async (x) => (await x.data()) as Float32Array));
+  };
+  const want = await bits(one);
+  for (let i = 0; i < 50; i++) expect(await bits(i % 10 === 9 ? two : one)).toEqual(want);
+});
+
+describe('no kernel looks at memory that is not its own, at the borders of tiles', () => {
+  // Tiles of the CPU kernels: 48 rows, four above each other, by 96 keys; products of 6 rows and 8 columns.
+  const device = createCpu({ poison: true });
+  const due = [
+    [47, 95, 7],
+    [48, 96, 8],
+    [49, 97, 9],
+    [191, 193, 12],
+    [193, 191, 5],
+  ];
+  test.each(due)('%i queries, %i keys, heads of %i', async (T, S, D) => {
+    const sizes = { B: 1, T, S, H: 2, G: 1, D, V: D + 1 };
+    for (const causal of [true, false]) {
+      const found = await errors(new Problem({ name: '', sizes, causal }, T), device);
+      for (const error of found) expect(error).toBeLessThan(1e-4);
+    }
+  });
+});
+
+test('a long sequence runs on the CPU device, in the memory of its plan', async () => {
+  const device = createCpu();
+  const [q, k, v] = [1, 2, 3].map((n) => normal(key(n, { device }), [1, 2048, 2, 16], { device }));
+  await Promise.all([q, k, v].map((x) => x.realize()));
+  const before = device.memory().bytes;
+  using o = flashAttention(q, k, v, { causal: true });
+  expect(Number.isFinite(await o.sum().item())).toBe(true);
+  // Scores would have 32 MiB.
+  expect(device.memory().peakBytes - before).toBeLessThan(2 ** 20);
+});
