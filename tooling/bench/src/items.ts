@@ -19,7 +19,9 @@ export type Operation =
   | 'attention'
   | 'attentionGradients'
   | 'trainingStep'
-  | 'decodeStep';
+  | 'decodeStep'
+  | 'flash'
+  | 'flashGradients';
 
 /** One line of the report. */
 export interface Item {
@@ -30,6 +32,8 @@ export interface Item {
   readonly size?: Size;
   /** Largest ratio to the best peer of the same kind. */
   readonly bar: number;
+  /** Peers that take no part: they take many times as long as the others. */
+  readonly without?: readonly string[];
 }
 
 /** What is computed on. */
@@ -61,6 +65,8 @@ const named = (lines: readonly Line[]): Readonly<Record<string, () => Item>> =>
   Object.fromEntries(lines.map(([name, ...rest]) => [name, item(name, ...rest)]));
 
 const heads = [1, 8, 256, 64];
+/** T positions of 8 heads, time before heads. */
+const rows = (T: number): number[][] => Array.from({ length: 3 }, () => [1, T, 8, 64]);
 
 /** 256 positions of width 256, both weights, both biases, of a layer with so many gates. */
 const recurrent = (B: number, gates: number): number[][] => {
@@ -102,7 +108,13 @@ export const items: Readonly<Record<DeviceKind, Readonly<Record<string, () => It
       ['gru 256 B8', 'gru', 0.7, ...recurrent(8, 3)],
       ['lstm 256 B1', 'lstm', 1, ...recurrent(1, 4)],
       ['lstm 256 B8', 'lstm', 0.7, ...recurrent(8, 4)],
+      ['flash 1024', 'flash', 0.4, ...rows(1024)],
+      ['flash 1024 with gradients', 'flashGradients', 0.28, ...rows(1024)],
     ]),
+    'flash 4096': () => ({
+      ...item('flash 4096', 'flash', 0.35, ...rows(4096))(),
+      without: ['tfjs-wasm', 'jax-js'],
+    }),
     ...models(0.5, 0.75),
   },
   webgpu: {
@@ -116,6 +128,9 @@ export const items: Readonly<Record<DeviceKind, Readonly<Record<string, () => It
       ['lstm 256 B1', 'lstm', 0.75, ...recurrent(1, 4)],
       ['gru 256 B1 with gradients', 'gruGradients', 0.5, ...recurrent(1, 3)],
       ['lstm 256 B1 with gradients', 'lstmGradients', 0.5, ...recurrent(1, 4)],
+      ['flash 256', 'flash', 0.6, ...rows(256)],
+      ['flash 256 with gradients', 'flashGradients', 0.6, ...rows(256)],
+      ['flash 1024', 'flash', 0.6, ...rows(1024)],
     ]),
     ...models(0.5, 0.55),
   },
@@ -150,6 +165,18 @@ export function pairs([re, im]: readonly Input[]): Input {
   const data = new Float32Array(2 * re.data.length);
   re.data.forEach((v, i) => ([data[2 * i], data[2 * i + 1]] = [v, im.data[i]]));
   return { shape: [...re.shape, 2], data };
+}
+
+/** [B, T, H, D] as [B, H, T, D], or back. */
+export function swapMiddle({ shape: [B, T, H, D], data }: Input): Input {
+  const out = new Float32Array(data.length);
+  for (let b = 0; b < B; b++)
+    for (let t = 0; t < T; t++)
+      for (let h = 0; h < H; h++) {
+        const from = ((b * T + t) * H + h) * D;
+        out.set(data.subarray(from, from + D), ((b * H + h) * T + t) * D);
+      }
+  return { shape: [B, H, T, D], data: out };
 }
 
 /** The first two axes exchanged. */

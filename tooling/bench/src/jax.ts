@@ -40,6 +40,13 @@ export async function jax(backend: 'wasm' | 'webgpu'): Promise<Contender> {
             const [a, b, c] = grad(loss)(x);
             return a.add(b).add(c);
           }
+          case 'flash':
+            return nn.dotProductAttention(x[0], x[1], x[2], { isCausal: true });
+          case 'flashGradients': {
+            const f = (y: Values[]): Values => nn.dotProductAttention(y[0], y[1], y[2], { isCausal: true });
+            const [a, b, c] = grad((y: Values[]): Values => np.square(f(y)).sum())(x);
+            return a.add(b).add(c);
+          }
           case 'matmul':
             return np.matmul(x[0], x[1]);
           case 'softmax':

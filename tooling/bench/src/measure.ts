@@ -77,6 +77,7 @@ export async function measure(
 ): Promise<Row> {
   const field: { contender: Contender; prepared: Prepared; times: number[] }[] = [];
   for (const contender of contenders) {
+    if (item.without?.includes(contender.name)) continue;
     const prepared = await contender.prepare(item);
     if (prepared !== null) field.push({ contender, prepared, times: [] });
   }

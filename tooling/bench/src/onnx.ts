@@ -83,6 +83,8 @@ export interface GraphNode {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes?: Readonly<Record<string, number | readonly number[]>>;
+  /** Where it is not of ONNX itself. */
+  readonly domain?: string;
 }
 
 /** Constants by name: integers, or f32. */
@@ -94,14 +96,16 @@ export function graph(
   shapes: readonly (readonly number[])[],
   constants: Constants,
 ): Uint8Array {
+  const domains = new Set(nodes.flatMap(({ domain }) => domain ?? []));
   const fields: Field[] = [
-    ...nodes.map(({ operation, inputs, outputs, attributes = {} }): Field => [
+    ...nodes.map(({ operation, inputs, outputs, attributes = {}, domain }): Field => [
       1,
       [
         ...inputs.map((name): Field => [1, name]),
         ...outputs.map((name): Field => [2, name]),
         [4, operation],
         ...Object.entries(attributes).map(([name, value]): Field => [5, attribute(name, value)]),
+        ...(domain === undefined ? [] : [[7, domain] as const]),
       ],
     ]),
     [2, nodes[0].operation],
@@ -122,6 +126,13 @@ export function graph(
     [1, 8],
     [7, fields],
     [8, [[2, 17]]],
+    ...[...domains].map((domain): Field => [
+      8,
+      [
+        [1, domain],
+        [2, 1],
+      ],
+    ]),
   ]);
 }
 

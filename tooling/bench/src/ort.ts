@@ -1,8 +1,8 @@
 import type { Contender, Prepared } from './contender.js';
 import type { Input } from './input.js';
-import { before, orderGates, pairs, reverseAxes, swapFirst, swapLast } from './items.js';
+import { before, orderGates, pairs, reverseAxes, swapFirst, swapLast, swapMiddle } from './items.js';
 import type { Item } from './items.js';
-import { model } from './onnx.js';
+import { graph, model } from './onnx.js';
 import { decodeGraph } from './ort-model.js';
 
 /** What onnxruntime-web and onnxruntime-node share. */
@@ -20,12 +20,51 @@ interface Session {
   release(): Promise<void>;
 }
 
+/** A model, what it is fed and how its result becomes that of Seq. */
+interface Graph {
+  readonly bytes: Uint8Array;
+  readonly feeds: readonly Input[];
+  readonly back: (y: Input) => Float32Array;
+}
+
+/** Causal attention on [B, T, H, D] by the operator that knows it. */
+function fusedAttention(inputs: readonly Input[]): Graph {
+  const feeds = inputs.map(({ shape: [B, T, H, D], data }) => ({ shape: [B, T, H * D], data }));
+  const node = {
+    operation: 'MultiHeadAttention',
+    domain: 'com.microsoft',
+    inputs: ['x0', 'x1', 'x2'],
+    outputs: ['y'],
+    attributes: { num_heads: inputs[0].shape[2], unidirectional: 1 },
+  };
+  const shapes = feeds.map((f) => f.shape);
+  return { bytes: graph([node], shapes, {}), feeds, back: ({ data }) => data };
+}
+
+/** Causal attention on [B, H, T, D] as products, a mask that is added, a softmax. */
+function composedAttention(inputs: readonly Input[]): Graph {
+  const [B, T, H, D] = inputs[0].shape;
+  const data = new Float32Array(T * T);
+  for (let i = 0; i < T; i++) data.fill(-1e30, i * T + i + 1, (i + 1) * T);
+  const feeds = [...inputs.map(swapMiddle), { shape: [T, T], data }];
+  const scale = { shape: [1], data: Float32Array.of(1 / Math.sqrt(D)) };
+  const bytes = graph(
+    [
+      { operation: 'Transpose', inputs: ['x1'], outputs: ['kt'], attributes: { perm: [0, 1, 3, 2] } },
+      { operation: 'Mul', inputs: ['x0', 'scale'], outputs: ['q'] },
+      { operation: 'MatMul', inputs: ['q', 'kt'], outputs: ['s'] },
+      { operation: 'Add', inputs: ['s', 'x3'], outputs: ['m'] },
+      { operation: 'Softmax', inputs: ['m'], outputs: ['p'], attributes: { axis: -1 } },
+      { operation: 'MatMul', inputs: ['p', 'x2'], outputs: ['y'] },
+    ],
+    feeds.map((f) => f.shape),
+    { scale },
+  );
+  return { bytes, feeds, back: (y) => swapMiddle({ shape: [B, H, T, D], data: y.data }).data };
+}
+
 /** The node, its inputs and how its result becomes that of Seq. */
-function graphOf(item: Item): {
-  bytes: Uint8Array;
-  feeds: readonly Input[];
-  back: (y: Input) => Float32Array;
-} | null {
+function graphOf(item: Item, fused: boolean): Graph | null {
   const { operation, inputs } = item;
   const plain = (y: Input): Float32Array => y.data;
   const shapes = inputs.map((i) => i.shape);
@@ -40,6 +79,10 @@ function graphOf(item: Item): {
       return null;
     case 'decodeStep':
       return { ...decodeGraph(item), back: plain };
+    case 'flashGradients':
+      return null;
+    case 'flash':
+      return fused ? fusedAttention(inputs) : composedAttention(inputs);
     case 'matmul':
       return { bytes: model('MatMul', shapes, {}), feeds: inputs, back: plain };
     case 'softmax':
@@ -89,10 +132,15 @@ function graphOf(item: Item): {
   }
 }
 
-async function prepare(runtime: Runtime, options: object, item: Item): Promise<Prepared | null> {
-  const graph = graphOf(item);
-  if (graph === null) return null;
-  const { bytes, feeds, back } = graph;
+async function prepare(
+  runtime: Runtime,
+  options: object,
+  item: Item,
+  fused: boolean,
+): Promise<Prepared | null> {
+  const made = graphOf(item, fused);
+  if (made === null) return null;
+  const { bytes, feeds, back } = made;
   const session = await runtime.InferenceSession.create(bytes, options);
   const values = Object.fromEntries(
     feeds.map(({ data, shape }, i) => [`x${i}`, new runtime.Tensor('float32', data, shape)]),
@@ -120,7 +168,8 @@ export async function ortWeb(backend: 'wasm' | 'webgpu'): Promise<Contender> {
   return {
     name: 'onnxruntime-web',
     comparable: true,
-    prepare: (item) => prepare(ort, options, item),
+    // Its fused attention is fast on the CPU up to lengths where it fails, and wrong on software adapters.
+    prepare: (item) => prepare(ort, options, item, backend === 'wasm' && item.inputs[0].shape[1] <= 2048),
   };
 }
 
@@ -131,6 +180,6 @@ export async function ortNode(): Promise<Contender> {
   return {
     name: 'onnxruntime-node',
     comparable: false,
-    prepare: (item) => prepare(ort, options, item),
+    prepare: (item) => prepare(ort, options, item, true),
   };
 }

@@ -1,3 +1,4 @@
+import { flashAttention } from '@seq/flash';
 import { layerNorm } from '@seq/nn';
 import { gruSequence, lstmSequence } from '@seq/rnn';
 import {
@@ -49,6 +50,13 @@ export function seq(device: Device, title: string): Contender {
             return attention(t[0], t[1], t[2]);
           case 'attentionGradients': {
             const grads = grad((x: Tensor[]) => attention(x[0], x[1], x[2]).square().sum(), t);
+            return grads[0].add(grads[1]).add(grads[2]);
+          }
+          case 'flash':
+            return flashAttention(t[0], t[1], t[2], { causal: true });
+          case 'flashGradients': {
+            const f = (x: Tensor[]): Tensor => flashAttention(x[0], x[1], x[2], { causal: true });
+            const grads = grad((x: Tensor[]) => f(x).square().sum(), t);
             return grads[0].add(grads[1]).add(grads[2]);
           }
           case 'matmul':

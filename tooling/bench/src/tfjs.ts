@@ -5,7 +5,7 @@ import { setThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import type { Contender } from './contender.js';
 import { decodeStep } from './tfjs-model.js';
 import { recurrentLayer } from './tfjs-recurrent.js';
-import { before, isRecurrent } from './items.js';
+import { before, isRecurrent, swapMiddle } from './items.js';
 
 /** Causal attention on [B, H, T, D]. */
 function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor): tf.Tensor {
@@ -39,13 +39,18 @@ async function contender(name: string, backend: string): Promise<Contender> {
       if (isRecurrent(operation)) return backend === 'webgpu' ? recurrentLayer(item) : null;
       // Its transforms do not run on WebAssembly; most of its gradients load in bundlers only.
       if (operation === 'fft' || operation === 'trainingStep') return null;
-      const t = inputs.map(({ data, shape }) => tf.tensor(data, [...shape]));
+      const flash = operation === 'flash' || operation === 'flashGradients';
+      const t = (flash ? inputs.map(swapMiddle) : inputs).map(({ data, shape }) =>
+        tf.tensor(data, [...shape]),
+      );
       const f = (): tf.Tensor =>
         tf.tidy(() => {
           switch (operation) {
             case 'attention':
+            case 'flash':
               return attention(t[0], t[1], t[2]);
-            case 'attentionGradients': {
+            case 'attentionGradients':
+            case 'flashGradients': {
               const loss = (...x: tf.Tensor[]): tf.Tensor => tf.sum(tf.square(attention(x[0], x[1], x[2])));
               const [a, b, c] = tf.grads(loss)(t) as [tf.Tensor, tf.Tensor, tf.Tensor];
               return tf.add(tf.add(a, b), c);
@@ -79,9 +84,9 @@ async function contender(name: string, backend: string): Promise<Contender> {
         },
         async read() {
           const y = f();
-          const data = (await y.data()) as Float32Array;
+          const data = (await y.data()) as Float32Array<ArrayBuffer>;
           y.dispose();
-          return data;
+          return flash ? swapMiddle({ shape: t[0].shape, data }).data : data;
         },
         dispose: () => t.forEach((x) => x.dispose()),
       };

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { testDevices } from '@seq/testing/golden';
-import { adapters } from './adapters/index.js';
+import { adapters, flashAdapters } from './adapters/index.js';
 import { findCases } from './find.js';
 import { line, runCase, tally } from './runner.js';
 import type { CaseResult } from './runner.js';
@@ -16,7 +16,7 @@ Compares the library with numbers that independent implementations computed in f
   --device NAME  cpu (default; float64 and float32) or webgpu (float32)
   --json FILE    also write every comparison to FILE
 
-A line per case; the last line is "golden: N passed, N failed, N unsupported".
+A line per case. Those of softmax attention run twice, composed and through flashAttention. The last line is "golden: N passed, N failed, N unsupported".
 Exit code 0 when none failed, 1 when some did, 2 when the command could not be carried out.`;
 
 /** Folder of the cases that belong to the repository. */
@@ -67,7 +67,7 @@ async function run(args: readonly string[], print: (line: string) => void): Prom
   const precisions = on.dtypes.filter((d) => d === 'f64' || d === 'f32');
   const results: CaseResult[] = [];
   for (const file of chosen) {
-    const result = await runCase(file, { device: on.device, precisions, adapters });
+    const result = await runCase(file, { device: on.device, precisions, adapters, flash: flashAdapters });
     results.push(result);
     print(line(result));
   }
@@ -77,6 +77,11 @@ async function run(args: readonly string[], print: (line: string) => void): Prom
       values.json,
       `${JSON.stringify({ dir, device: kind, ...counts, cases: results }, null, 1)}\n`,
     );
+  const twice = results.filter(({ comparisons }) => comparisons.some((c) => c.flash));
+  if (twice.length > 0) {
+    const passed = twice.filter(({ comparisons }) => comparisons.every((c) => c.passed || !c.flash));
+    print(`through flashAttention: ${passed.length} of ${twice.length} passed`);
+  }
   print(`golden: ${counts.passed} passed, ${counts.failed} failed, ${counts.unsupported} unsupported`);
   return counts.failed > 0 ? 1 : 0;
 }

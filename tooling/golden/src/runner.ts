@@ -8,7 +8,11 @@ import { readCase } from './find.js';
 import type { CaseFile } from './find.js';
 
 /** One tensor compared in one precision. */
-export type Comparison = GoldenComparison & { readonly precision: 'f32' | 'f64' };
+export type Comparison = GoldenComparison & {
+  readonly precision: 'f32' | 'f64';
+  /** Computed through `flashAttention`. */
+  readonly flash?: true;
+};
 
 /** How one case fared. */
 export interface CaseResult {
@@ -26,6 +30,8 @@ export interface RunContext {
   readonly device: Device;
   readonly precisions: readonly ('f64' | 'f32')[];
   readonly adapters: Readonly<Record<string, Adapter>>;
+  /** Second adapters of some families, through `flashAttention`: all that the first ones compare is compared again. */
+  readonly flash?: Readonly<Record<string, Adapter>>;
 }
 
 /** Runs one case: everything that it stores as a result is computed and compared, in every precision. */
@@ -44,17 +50,22 @@ export async function runCase(file: CaseFile, context: RunContext): Promise<Case
     const golden = parseGolden(readCase(file));
     const misnamed = mismatch(file, golden);
     if (misnamed) return result('failed', misnamed);
-    const adapter = Object.hasOwn(context.adapters, file.family) ? context.adapters[file.family] : undefined;
+    const of = (all: RunContext['adapters'] = {}): Adapter | undefined =>
+      Object.hasOwn(all, file.family) ? all[file.family] : undefined;
+    const [adapter, second] = [of(context.adapters), of(context.flash)];
     if (!adapter) return result('unsupported', 'no adapter for this family yet');
     const names = [...golden.tensors.keys()].filter((name) => /^(out|grad|state)\./.test(name));
     if (names.length === 0) return result('failed', 'the case stores no result to compare');
-    for (const precision of context.precisions) {
-      const computed = await evaluate(golden, adapter, { device: context.device, dtype: precision });
-      for (const name of names) {
-        if (precision === 'f32' && golden.illConditioned.includes(name)) continue;
-        comparisons.push({ ...compareGolden(golden, name, computed.get(name), precision), precision });
+    const ways = [{ adapter }, ...(second ? [{ adapter: second, flash: true } as const] : [])];
+    for (const { adapter, ...way } of ways)
+      for (const precision of context.precisions) {
+        const computed = await evaluate(golden, adapter, { device: context.device, dtype: precision });
+        for (const name of names) {
+          if (precision === 'f32' && golden.illConditioned.includes(name)) continue;
+          const compared = compareGolden(golden, name, computed.get(name), precision);
+          comparisons.push({ ...compared, precision, ...way });
+        }
       }
-    }
   } catch (error) {
     if (error instanceof Unsupported) return result('unsupported', error.message);
     return result('failed', error instanceof Error ? error.message : String(error));
@@ -63,7 +74,10 @@ export async function runCase(file: CaseFile, context: RunContext): Promise<Case
   if (comparisons.length === 0)
     return result('unsupported', 'nothing of it can be compared in the precisions of this device');
   if (wrong.length === 0) return result('passed');
-  return result('failed', wrong.map((c) => `${c.precision} ${c.name}: ${c.reason}`).join('; '));
+  return result(
+    'failed',
+    wrong.map((c) => `${c.flash ? 'flash ' : ''}${c.precision} ${c.name}: ${c.reason}`).join('; '),
+  );
 }
 
 /** Why a file is not the case that its folder or index says; undefined when it is. */
@@ -90,11 +104,17 @@ export function line(result: CaseResult): string {
   const word = { passed: 'ok  ', failed: 'FAIL', unsupported: 'n/a ' }[result.status];
   const name = result.name.padEnd(32);
   if (result.status !== 'passed') return `${word}  ${name}  ${result.reason ?? ''}`;
-  const parts = (['f64', 'f32'] as const).flatMap((precision) => {
-    const list = result.comparisons.filter((c) => c.precision === precision);
+  const ways = (['f64', 'f32'] as const).flatMap((precision) => [
+    [precision, false] as const,
+    [precision, true] as const,
+  ]);
+  const parts = ways.flatMap(([precision, flash]) => {
+    const list = result.comparisons.filter((c) => c.precision === precision && (c.flash ?? false) === flash);
     const worst = list.reduce<Comparison | null>((w, c) => (w && share(w) >= share(c) ? w : c), null);
     return worst
-      ? [`${precision} ${list.length} tensors, worst ${percent(share(worst))} of the bound (${worst.name})`]
+      ? [
+          `${flash ? 'flash ' : ''}${precision} ${list.length} tensors, worst ${percent(share(worst))} of the bound (${worst.name})`,
+        ]
       : [];
   });
   return `${word}  ${name}  ${parts.join('; ')}`;

@@ -1,12 +1,14 @@
 import type { Adapter } from '../adapter.js';
 import { activations } from './activations.js';
 import { alibiSlopes } from './alibi_slopes.js';
-import { attention, attentionSink } from './attention.js';
+import { attentionOver, attentionSinkOver } from './attention.js';
+import { composed, flash } from './core.js';
+import type { Core } from './core.js';
 import { causalConv1d } from './causal_conv1d.js';
 import { conv1dAdapter } from './conv1d.js';
 import { crossEntropyAdapter } from './cross_entropy.js';
 import { hippoLegsAdapter, lru, s4dKernelAdapter, s4dKernelAnnotated, s4dLayer, s5Ssm } from './diagonal.js';
-import { gptBlock } from './gpt_block.js';
+import { gptBlockOver } from './gpt_block.js';
 import { gru } from './gru.js';
 import {
   deltaRule,
@@ -21,11 +23,12 @@ import {
 } from './linear-attn.js';
 import { linearAttention, performerFavor } from './linear_attention.js';
 import { layernorm } from './layernorm.js';
-import { llamaBlock } from './llama_block.js';
+import { llamaBlockOver } from './llama_block.js';
 import { lstm } from './lstm.js';
 import { mamba1Block, mamba1SelectiveScan, mambaStateUpdate } from './mamba1.js';
 import { mamba2Block, mamba2Ssd, mamba2SsdMinimal } from './mamba2.js';
-import { mha } from './mha.js';
+import { mhaOver } from './mha.js';
+import { onlineSoftmaxOver } from './online_softmax.js';
 import { optim } from './optim.js';
 import { retnetMsr } from './retnet_msr.js';
 import { rmsnorm } from './rmsnorm.js';
@@ -35,12 +38,25 @@ import { rope } from './rope.js';
 import { rwkv7ChannelMixAdapter, rwkv7TimeMixAdapter } from './rwkv7.js';
 import { t5RelativeBias } from './t5_relative_bias.js';
 
+/** Families that are softmax attention, through a way to compute it. */
+const attentions = (core: Core) =>
+  ({
+    attention: attentionOver(core),
+    attention_sink: attentionSinkOver(core),
+    gpt_block: gptBlockOver(core),
+    llama_block: llamaBlockOver(core),
+    mha: mhaOver(core),
+    online_softmax: onlineSoftmaxOver(core),
+  }) satisfies Record<string, Adapter>;
+
+/** Families that run a second time, through `flashAttention`. */
+export const flashAdapters: Readonly<Record<string, Adapter>> = attentions(flash);
+
 /** The adapters by family; a family without one counts as unsupported. */
 export const adapters: Readonly<Record<string, Adapter>> = {
+  ...attentions(composed),
   activations,
   alibi_slopes: alibiSlopes,
-  attention,
-  attention_sink: attentionSink,
   causal_conv1d: causalConv1d,
   conv1d: conv1dAdapter,
   cross_entropy: crossEntropyAdapter,
@@ -48,14 +64,12 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   dplr,
   gated_delta_rule: gatedDeltaRule,
   gla,
-  gpt_block: gptBlock,
   gru,
   hgrn,
   hippo_legs: hippoLegsAdapter,
   layernorm,
   lightning_attn: lightningAttn,
   linear_attention: linearAttention,
-  llama_block: llamaBlock,
   lru,
   lstm,
   mamba1_block: mamba1Block,
@@ -64,7 +78,6 @@ export const adapters: Readonly<Record<string, Adapter>> = {
   mamba2_ssd: mamba2Ssd,
   mamba2_ssd_minimal: mamba2SsdMinimal,
   mamba_state_update: mambaStateUpdate,
-  mha,
   optim,
   performer_favor: performerFavor,
   retention,
