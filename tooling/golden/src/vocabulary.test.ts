@@ -37,7 +37,9 @@ test.each([
     writeCases(dir, recipes);
     const lines: string[] = [];
     await main(['--dir', dir], (line) => lines.push(line));
+    const twice = lines.filter((l) => l.includes('flash f64')).length;
     expect(lines.filter((l) => !l.startsWith('ok'))).toEqual([
+      ...(twice > 0 ? [`through flashAttention: ${twice} of ${twice} passed`] : []),
       `golden: ${recipes.length} passed, 0 failed, 0 unsupported`,
     ]);
   } finally {
