@@ -94,6 +94,14 @@ export function compile<A extends readonly unknown[], R>(
             `Shrink the batch or the length, or use checkpoint(). Largest: ${largest(program)}.`,
         );
       }
+      const { blockLimit = Infinity } = device.planning;
+      const widest = Math.max(0, ...program.blocks, ...program.slots.map((s) => s.bytes));
+      if (widest > blockLimit) {
+        throw new MemoryError(
+          `${name}: every block of the plan must fit the ${blockLimit} bytes that ${device.name} binds at once, one needs ${widest}. ` +
+            `Shrink the batch or the length. Largest: ${largest(program)}.`,
+        );
+      }
       const computed = withoutTapes(() => evalGraph(constants, [], (v) => new Tensor(v)));
       const captured = [...traced.graph.captured.map((v) => new Tensor(v)), ...computed];
       for (const t of captured) unscope(t);

@@ -9,12 +9,14 @@ import type { AdamAttrs } from './optimizer-ops.js';
 interface AdamShape {
   readonly amsgrad: boolean;
   readonly decoupled: boolean;
-  /** For each parameter of the dispatch the number of its first input, and whether it is read by fours. */
-  readonly parameters: readonly (readonly [input: number, four: boolean])[];
-  /** Numbers of the hyper input and of the first output of the first parameter. */
+  /** For each parameter of the dispatch the number of its first input and of its first output. */
+  readonly parameters: readonly (readonly [input: number, output: number])[];
+  /** Parameters are read by fours. */
+  readonly four: boolean;
+  /** Number of the hyper input. */
   readonly hyper: number;
-  readonly output: number;
   readonly alias: readonly number[];
+  readonly buffers: readonly number[] | undefined;
 }
 
 /** One element, or four, of a parameter: what the CPU's loop does. */
@@ -34,8 +36,7 @@ fn move_${T}(h: Hyper, decay: f32, x: ${T}, g: ${T}, m: ${T}, v: ${T}${amsgrad ?
 const adamShader = /* @__PURE__ */ memo((key): GpuShader => {
   const s = JSON.parse(key) as AdamShape;
   const names = ['p', 'm', 'v', ...(s.amsgrad ? ['t'] : [])];
-  const typeOf = (four: boolean): 'f32x4' | 'f32' => (four ? 'f32x4' : 'f32');
-  const types = new Set(s.parameters.map(([, four]) => (four ? 'vec4f' : 'f32')));
+  const [type, T] = s.four ? (['f32x4', 'vec4f'] as const) : (['f32', 'f32'] as const);
   const params: { [name: string]: 'u32' | 'f32' } = {
     beta1: 'f32',
     fresh1: 'f32',
@@ -52,7 +53,6 @@ const adamShader = /* @__PURE__ */ memo((key): GpuShader => {
   });
   const branch = (k: number): string => {
     const at = `(linear${k === 0 ? '' : ` - p.end${k - 1}`})`;
-    const T = s.parameters[k][1] ? 'vec4f' : 'f32';
     const old = ['x', 'g', 'm', 'v', ...(s.amsgrad ? ['t'] : [])].map((name) => `${name}${k}(i)`);
     const fields = { x: 'p', m: 'm', v: 'v', t: 'top' };
     const stored = Object.entries(fields).slice(0, names.length);
@@ -67,21 +67,22 @@ const adamShader = /* @__PURE__ */ memo((key): GpuShader => {
     name: `adam/${s.parameters.length}`,
     operands: [
       reads('hyper', 'f32', s.hyper),
-      ...s.parameters.flatMap(([input, four], k) =>
+      ...s.parameters.flatMap(([input], k) =>
         ['x', 'g', 'm', 'v', ...(s.amsgrad ? ['t'] : [])].map((name, i) =>
-          reads(`${name}${k}`, typeOf(four), input + i),
+          reads(`${name}${k}`, type, input + i),
         ),
       ),
-      ...s.parameters.flatMap(([, four], k) =>
+      ...s.parameters.flatMap(([, output], k) =>
         ['x', 'm', 'v', ...(s.amsgrad ? ['t'] : [])].map((name, i) =>
-          writes(`y${name}${k}`, typeOf(four), s.output + k * names.length + i),
+          writes(`y${name}${k}`, type, output + i),
         ),
       ),
     ],
     params,
     workgroup: 256,
     alias: s.alias,
-    declare: [hyperText, ...[...types].map((T) => moveText(s, T))].join('\n'),
+    buffers: s.buffers,
+    declare: [hyperText, moveText(s, T)].join('\n'),
     main: `
   let h = hyper_of();
   let on = hyper(3u) != 0.0;
@@ -89,10 +90,23 @@ const adamShader = /* @__PURE__ */ memo((key): GpuShader => {
   });
 });
 
-/** Storage buffers that parameter k takes: an input that shares its memory with a result counts once. */
-function buffersOf(call: GpuCall<AdamAttrs>, k: number, takes: number): number {
-  const inputs = call.alias.slice(k * takes, (k + 1) * takes);
-  return takes - 1 + inputs.filter((to) => to === -1).length;
+/** Parameters of one dispatch at most: each has a branch of the text. */
+const most = 64;
+
+/** Buffers of parameter k, by their first operands: inputs that share their memory with results count once. */
+function buffersOf(call: GpuCall<AdamAttrs>, k: number, takes: number): number[] {
+  const outputs = Array.from({ length: takes - 1 }, (_, i) => call.inputs.length + k * (takes - 1) + i);
+  const inputs = Array.from({ length: takes }, (_, i) => k * takes + i);
+  return [...inputs.filter((i) => call.alias[i] === -1), ...outputs].map((o) => call.buffers?.[o] ?? o);
+}
+
+/** True when a parameter and what belongs to it are whole fours. */
+function inFours(call: GpuCall<AdamAttrs>, k: number, takes: number): boolean {
+  const own = [
+    ...call.inputs.slice(k * takes, (k + 1) * takes),
+    ...call.outputs.slice(k * (takes - 1), (k + 1) * (takes - 1)),
+  ];
+  return own.every((v) => sizeOf(v.shape) % 4 === 0 && v.aligned % 4 === 0);
 }
 
 /** Kernels of Adam for so many parameters; operands as in `adamOp`. */
@@ -102,34 +116,27 @@ export function adamKernels(
   inplace: readonly (readonly [output: number, input: number])[],
 ): GpuKernels<AdamAttrs> {
   const takes = amsgrad ? 5 : 4;
-  const pass = (call: GpuCall<AdamAttrs>, parameters: readonly number[]): GpuPass[] => {
+  const all = Array.from({ length: count }, (_, k) => k);
+  const pass = (call: GpuCall<AdamAttrs>, parameters: readonly number[], four: boolean): GpuPass[] => {
     const { beta1, beta2, eps, weightDecay, decoupled, maximize } = call.attrs;
     let end = 0;
-    const places = parameters.map((k) => {
-      const n = sizeOf(call.inputs[k * takes].shape);
-      const own = [
-        ...call.inputs.slice(k * takes, (k + 1) * takes),
-        ...call.outputs.slice(k * (takes - 1), (k + 1) * (takes - 1)),
-      ];
-      const four = n % 4 === 0 && own.every((v) => v.aligned % 4 === 0);
-      end += four ? n / 4 : n;
-      return { k, four, end };
-    });
+    const ends = parameters.map((k) => (end += sizeOf(call.inputs[k * takes].shape) / (four ? 4 : 1)));
     if (end === 0) return [];
     const shape: AdamShape = {
       amsgrad,
       decoupled,
-      parameters: places.map(({ k, four }) => [k * takes, four]),
+      parameters: parameters.map((k) => [k * takes, call.inputs.length + k * (takes - 1)]),
+      four,
       hyper: count * takes,
-      output: call.inputs.length + parameters[0] * (takes - 1),
       alias: call.alias,
+      buffers: call.buffers,
     };
     return [
       {
         shader: adamShader(JSON.stringify(shape)),
         params: [
           ...[beta1, 1 - beta1, Math.log(beta1), beta2, 1 - beta2, Math.log(beta2), eps, maximize ? -1 : 1],
-          ...places.flatMap((place) => [place.end, weightDecay[place.k]]),
+          ...parameters.flatMap((k, i) => [ends[i], weightDecay[k]]),
         ],
         workgroups: grid(end, 256),
       },
@@ -137,6 +144,7 @@ export function adamKernels(
   };
   return {
     inplace,
+    packs: Array.from({ length: takes }, (_, i) => all.map((k) => k * takes + i)),
     variants: [
       {
         name: 'together',
@@ -148,18 +156,25 @@ export function adamKernels(
         },
         plan(call, limits) {
           const passes: GpuPass[] = [];
-          let group: number[] = [];
-          let buffers = 1; // hyper
-          for (let k = 0; k < count; k++) {
-            const own = buffersOf(call, k, takes);
-            if (buffers + own > limits.storageBuffers) {
-              passes.push(...pass(call, group));
-              [group, buffers] = [[], 1];
+          // A buffer that is written is bound once, so a dispatch reads all by fours or none.
+          for (const four of [true, false]) {
+            let group: number[] = [];
+            let buffers = new Set([call.buffers?.[count * takes] ?? count * takes]);
+            for (const k of all.filter((k) => inFours(call, k, takes) === four)) {
+              const more = new Set([...buffers, ...buffersOf(call, k, takes)]);
+              if (more.size > limits.storageBuffers || group.length === most) {
+                passes.push(...pass(call, group, four));
+                group = [];
+                buffers = new Set([
+                  call.buffers?.[count * takes] ?? count * takes,
+                  ...buffersOf(call, k, takes),
+                ]);
+              } else buffers = more;
+              group.push(k);
             }
-            group.push(k);
-            buffers += own;
+            passes.push(...pass(call, group, four));
           }
-          return { passes: [...passes, ...pass(call, group)] };
+          return { passes };
         },
       },
       ...(amsgrad ? [apartVariant(count)] : []),

@@ -6,18 +6,22 @@ import { combineText, foldLanes, grid, memo, reads, shader, writes } from '@seq/
 interface SquaresShape {
   /** For each tensor of the dispatch the number of its input, and whether it is read by fours. */
   readonly tensors: readonly (readonly [input: number, four: boolean])[];
+  readonly buffers: readonly number[] | undefined;
   /** Number of the operand for partial sums. */
   readonly partial: number;
   /** Invocations whose sums are added up before they are written. */
   readonly lanes: number;
 }
 
+/** Tensors of one dispatch at most: each has a loop of the text. */
+const most = 64;
+
 /** Invocations that may write a partial sum, in one dispatch. */
 const mostParts = 256;
 
 /** Every invocation takes every so-manieth element of each tensor; a workgroup, or an invocation alone, leaves one sum. */
 const squaresShader = /* @__PURE__ */ memo((key): GpuShader => {
-  const { tensors, partial, lanes } = JSON.parse(key) as SquaresShape;
+  const { tensors, buffers, partial, lanes } = JSON.parse(key) as SquaresShape;
   const params: { [name: string]: 'u32' } = { stride: 'u32', parts: 'u32', at: 'u32' };
   tensors.forEach((_, k) => (params[`n${k}`] = 'u32'));
   return shader({
@@ -27,6 +31,7 @@ const squaresShader = /* @__PURE__ */ memo((key): GpuShader => {
       writes('partial', 'f32', partial),
     ],
     params,
+    buffers,
     workgroup: lanes === 1 ? 64 : lanes,
     declare: `${combineText.add('f32')}
 ${foldLanes({ name: 'across', type: 'f32', combine: 'add', lanes, slots: 1 })}`,
@@ -66,11 +71,12 @@ ${foldLanes({ name: 'across', type: 'f32', combine: 'add', lanes, slots: 1 })}`,
 
 /** Kernels of Σ x² over all inputs. */
 export const squaresKernels: GpuKernels<null> = {
+  packs: [],
   variants: [
     {
       name: 'together',
       supports: ({ inputs }) => inputs.every((x) => x.dtype === 'f32') || 'tensors must be f32',
-      plan({ inputs }, { storageBuffers, software }) {
+      plan({ inputs, buffers }, { storageBuffers, software }) {
         // A program on the CPU waits long at barriers: there every invocation leaves a sum of its own.
         const lanes = software ? 1 : 256;
         const tensors = inputs.map((x, input) => {
@@ -80,14 +86,24 @@ export const squaresKernels: GpuKernels<null> = {
         });
         const passes: GpuPass[] = [];
         let at = 0;
-        for (let from = 0; from < tensors.length; from += storageBuffers - 1) {
-          const group = tensors.slice(from, from + storageBuffers - 1);
+        for (let from = 0; from < tensors.length;) {
+          const bindings = new Set<string>();
+          let to = from;
+          for (; to < tensors.length; to++) {
+            const { input, four } = tensors[to];
+            bindings.add(`${buffers?.[input] ?? input} ${four}`);
+            if (bindings.size === storageBuffers || to - from === most) break;
+          }
+          const group = tensors.slice(from, to);
+          from = to;
           const all = group.reduce((sum, { n }) => sum + n, 0);
           // Whole workgroups, so that no invocation adds up what nobody reads.
           const wanted = Math.min(mostParts, Math.max(1, Math.ceil(all / (lanes * 16))));
           const parts = lanes === 1 ? 64 * Math.ceil(wanted / 64) : wanted;
           const shape: SquaresShape = {
             tensors: group.map(({ input, four }) => [input, four]),
+            // The partial sums are nobody's neighbours.
+            buffers: buffers && [...buffers, -1],
             partial: inputs.length + 1,
             lanes,
           };

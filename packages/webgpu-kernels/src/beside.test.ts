@@ -2,7 +2,7 @@ import type { Tensor } from '@seq/tensor';
 import { compile, concat, createCpu, grad, tensor } from '@seq/tensor';
 import { describe, expect, test } from 'vitest';
 import { createRecording } from './recording.js';
-import { floorTestDevice, random, testDevice } from './testkit.js';
+import { floorTestDevice, freshDevice, random, testDevice } from './testkit.js';
 
 type Body = (...xs: Tensor[]) => Tensor | readonly Tensor[];
 
@@ -13,11 +13,17 @@ const numbers = (shapes: readonly (readonly number[])[], device: Tensor['device'
     return tensor(data, { shape, device });
   });
 
+/** The kernels for GPUs, whose invocations meet at barriers, with no more than every device has. */
+let opened: ReturnType<typeof freshDevice> | undefined;
+const gpuAtFloor = (): ReturnType<typeof freshDevice> =>
+  (opened ??= freshDevice({ floor: true, assumeGpu: true }));
+
 /** What a compiled body gives on the GPU, twice, is what it gives on the CPU. Answers with the dispatches of a run. */
-async function agree(f: Body, shapes: readonly (readonly number[])[]): Promise<number[]> {
+async function agree(f: Body, shapes: readonly (readonly number[])[], asGpu = false): Promise<number[]> {
   const want = await Promise.all([f(...numbers(shapes, createCpu()))].flat().map((t) => t.data()));
   const counts: number[] = [];
-  for (const device of [await testDevice(), await floorTestDevice()]) {
+  const devices = asGpu ? [gpuAtFloor()] : [testDevice(), floorTestDevice()];
+  for (const device of await Promise.all(devices)) {
     const run = compile((...xs: Tensor[]) => [f(...xs)].flat());
     const xs = numbers(shapes, device);
     for (let round = 0; round < 2; round++) {
@@ -69,6 +75,57 @@ describe('kernels side by side', () => {
       return parts.softmax(-1).matmul(p[3]).square().mean();
     };
     await agree((...xs) => grad((p: Tensor[]) => loss(p), xs), [[33, 16], [16, 24], [24], [24, 5]]);
+  });
+
+  test('kernels of one invocation each run in the workgroups of others', async () => {
+    const f: Body = (x, w) => [x.matmul(w), x.softmax(-1), x.mul(2), x.transpose().contiguous(), x.sum(0)];
+    const shapes = [
+      [70, 66],
+      [66, 40],
+    ];
+    expect((await agree(f, shapes, true))[1]).toBeLessThan(5);
+    await agree(f, shapes);
+  });
+
+  test('a pass that follows another runs beside what needs neither', async () => {
+    // Column sums take two dispatches, which the two that follow each other take in.
+    const f: Body = (x, w) => [x.sum(0), x.exp().cumsum(1).matmul(w).softmax(-1)];
+    const shapes = [
+      [300, 64],
+      [64, 64],
+    ];
+    await agree(f, shapes, true);
+  });
+
+  test('joined passes report whose data is bad', async () => {
+    const device = await testDevice();
+    const at = (...ids: number[]): Tensor => tensor(ids, { dtype: 'i32', device });
+    const [table] = numbers([[5, 3]], device);
+    const run = compile((i: Tensor, j: Tensor) => [table.gather(i), table.gather(j), table.mul(2)]);
+    const good = run(at(0, 1), at(4, 2));
+    expect(Array.from(await good[1].data())).toEqual(Array.from(await table.gather(at(4, 2)).data()));
+    for (const [ids, where] of [
+      [[at(0, 9), at(4, 2)], 1],
+      [[at(0, 1), at(4, 2, 7)], 2],
+    ] as const) {
+      const [a, b] = run(...ids);
+      const read = (): Promise<unknown> => (where === 1 ? a : b).data();
+      await expect(read()).rejects.toThrow(`gather: index must be in [0, 4], got another (element ${where}`);
+    }
+  });
+
+  test('concatenation is one dispatch as far as bindings go', async () => {
+    const f: Body = (...xs) => concat(xs, 1);
+    const shapes = [3, 4, 8, 1, 5].map((n) => [6, n]);
+    expect((await agree(f, shapes))[1]).toBe(1);
+    await agree(f, [...shapes, ...shapes]);
+    await agree(
+      (x, y) => concat([x.transpose(), y], 0),
+      [
+        [8, 4],
+        [4, 8],
+      ],
+    );
   });
 
   test('memory of operands that others still read is not taken over', async () => {

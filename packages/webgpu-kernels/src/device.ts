@@ -8,13 +8,12 @@ import type {
   GpuKernels,
   GpuLimits,
   GpuView,
-  Instruction,
   LoopAttrs,
   Node,
   Op,
+  Pack,
   Planning,
   Program,
-  Slot,
   Storage,
   Value,
 } from '@seq/tensor/engine';
@@ -36,7 +35,7 @@ import { isProduct } from './kernels/matmul.js';
 import type { Place } from './loaded.js';
 import { LoadedProgram, loopBlocks } from './loaded.js';
 import type { GpuBlock } from './memory.js';
-import { blockBytes, GpuPool, tensorBytes } from './memory.js';
+import { blockBytes, gpuBytes, GpuPart, GpuPool, tensorBytes } from './memory.js';
 import { Pipelines } from './pipelines.js';
 import type { Submitted } from './queue.js';
 import { Queue } from './queue.js';
@@ -199,10 +198,12 @@ export class WebGPUDevice implements Device {
     const beside = new Beside(this.#chooser, this.limits);
     return {
       separate: true,
+      blockLimit: this.limits.bindingBytes,
       fusion: { step: isElementwise, head: isProduct, operands: this.limits.storageBuffers },
       bytesOf: (dtype, length) => blockBytes(tensorBytes(dtype, length)),
       strided: (op) => op !== scanOp && kernels(op)?.strided === true,
       inplace: (op) => kernels(op)?.inplace ?? [],
+      packs: (op) => kernels(op)?.packs ?? [],
       scratch: (op, inputs, outputs, attrs) => {
         if (op === scanOp) return loopBlocks(attrs as LoopAttrs);
         const call = {
@@ -214,9 +215,7 @@ export class WebGPUDevice implements Device {
         return scratchOf(this.#chooser, op, call);
       },
       // Checks of numbers stand between kernels.
-      ...(!this.checkNumerics && {
-        together: (group: readonly Instruction[], slots: readonly Slot[]) => beside.together(group, slots),
-      }),
+      ...(!this.checkNumerics && { beside }),
     };
   }
 
@@ -290,7 +289,9 @@ export class WebGPUDevice implements Device {
   }
 
   free(buffer: DeviceBuffer): void {
-    if (this.#gone === null) this.#pool.free(buffer as GpuBlock);
+    if (this.#gone !== null) return;
+    if (!(buffer instanceof GpuPart)) this.#pool.free(buffer as GpuBlock);
+    else if (--buffer.block.parts === 0) this.#pool.free(buffer.block);
   }
 
   /** Puts bytes at the begin of a block, in order with what is recorded. */
@@ -384,7 +385,7 @@ export class WebGPUDevice implements Device {
     const inputs: Place[] = [];
     const views: GpuView[] = [];
     for (const v of node.inputs) {
-      const place = { block: v.storage.buffer as GpuBlock, offset: v.offset };
+      const place = placeOf(v);
       const rough = !isContiguous(v) && !strided;
       // A loop's slices begin at a multiple of their size behind this place.
       if (rough || (op === scanOp && v.offset % 4 !== 0)) {
@@ -468,7 +469,7 @@ export class WebGPUDevice implements Device {
     const bytes = tensorBytes(value.dtype, n);
     this.flush();
     this.#throwLate(value);
-    let place: Place = { block: value.storage.buffer as GpuBlock, offset: value.offset };
+    let place = placeOf(value);
     let borrowed: GpuBlock | null = null;
     if (!isContiguous(value) || (value.dtype === 'f16' && value.offset % 2 !== 0)) {
       borrowed = this.allocateBytes(bytes);
@@ -495,7 +496,7 @@ export class WebGPUDevice implements Device {
     const stage = (block: GpuBlock, fromByte: number, bytes: number): void => {
       const buffer = this.#stagingBuffer(bytes);
       staged.push({ buffer, bytes });
-      this.#queue.record({ kind: 'copy', from: block, fromByte, to: buffer, bytes });
+      this.#queue.record({ kind: 'copy', from: block, fromByte, to: buffer, toByte: 0, bytes });
     };
     for (const { place, bytes, dtype } of reads) {
       stage(place.block, place.offset * (dtype === 'f16' ? 2 : 4), bytes);
@@ -610,8 +611,39 @@ export class WebGPUDevice implements Device {
   /** Dense copy of a value; for plans whose operands begin at an odd place. */
   densify(v: Value): GpuBlock {
     const block = this.allocate(v.dtype, sizeOf(v.shape));
-    this.#copy(v, { block: v.storage.buffer as GpuBlock, offset: v.offset }, { block, offset: 0 }, null);
+    this.#copy(v, placeOf(v), { block, offset: 0 }, null);
     return block;
+  }
+
+  /**
+   * Brings the inputs of a pack side by side into one block, unless they lie there already; their own memory is given
+   * back. They are the caller's to move.
+   */
+  gather({ inputs, offsets, bytes }: Pack, values: readonly Value[]): void {
+    const buffers = inputs.map((i) => values[i].storage.buffer);
+    const [first] = buffers;
+    const inPlace = buffers.every(
+      (b, k) =>
+        b instanceof GpuPart && first instanceof GpuPart && b.block === first.block && b.start === offsets[k],
+    );
+    if (inPlace) return;
+    const block = this.allocateBytes(bytes);
+    inputs.forEach((i, k) => {
+      const { storage } = values[i];
+      const from = placeOf({ ...values[i], offset: 0 });
+      const size = tensorBytes(storage.dtype, storage.length);
+      block.lastUse = this.#queue.sequence;
+      this.#queue.record({
+        kind: 'copy',
+        from: from.block,
+        fromByte: from.offset * gpuBytes(storage.dtype),
+        to: block.buffer,
+        toByte: offsets[k],
+        bytes: size,
+      });
+      this.free(storage.buffer!);
+      storage.buffer = new GpuPart(block, offsets[k], size);
+    });
   }
 
   /** Lets go of everything on the GPU. Tensors of the device are dead afterwards. */
@@ -676,13 +708,14 @@ function loopProgram(attrs: LoopAttrs): Program {
         outputs: outputs.map((a, i) => arg(a, inputs.length + i)),
         scratch: blocks.map((_, i) => inputs.length + outputs.length + i),
         node: null,
-        wave: 0,
+        waves: [0],
       },
     ],
     blocks,
     arenaBytes: 0,
     donated: outputs.map(() => -1),
     overwrittenAt: inputs.map(() => Infinity),
+    packs: [],
     inputBytes: 0,
     outputBytes: 0,
     peakBytes: 0,
@@ -713,8 +746,9 @@ class GpuExecutable implements Executable {
     const from = device.sequence;
     const blocks = this.#own();
     const borrowed: GpuBlock[] = [];
+    for (const pack of program.packs) device.gather(pack, inputs);
     const places = inputs.map((v): Place => {
-      if (v.offset % 4 === 0) return { block: v.storage.buffer as GpuBlock, offset: v.offset };
+      if (v.offset % 4 === 0) return placeOf(v);
       const block = device.densify(v);
       borrowed.push(block);
       return { block, offset: 0 };
@@ -728,8 +762,8 @@ class GpuExecutable implements Executable {
     for (const block of borrowed) device.free(block);
     const values = program.outputs.map((aval, i) => {
       const value = newValue(device, aval, null);
-      value.storage.buffer = outputs[i].block;
       const taken = program.donated[i];
+      value.storage.buffer = taken === -1 ? outputs[i].block : inputs[taken].storage.buffer;
       if (taken !== -1) inputs[taken].storage.buffer = null;
       return value;
     });
@@ -745,12 +779,15 @@ class GpuExecutable implements Executable {
   async reserve(): Promise<void> {
     const device = this.#device;
     this.#own();
-    // Results get their memory when it runs: the pool holds it until then.
-    const { outputs, donated } = this.program;
-    const results = outputs.flatMap(({ dtype, shape }, i) =>
-      donated[i] === -1 ? [device.allocate(dtype, sizeOf(shape))] : [],
-    );
-    for (const block of results) device.free(block);
+    // Results, and inputs that are brought together, get their memory when it runs: the pool holds it until then.
+    const { outputs, donated, packs } = this.program;
+    const later = [
+      ...outputs.flatMap(({ dtype, shape }, i) =>
+        donated[i] === -1 ? [device.allocate(dtype, sizeOf(shape))] : [],
+      ),
+      ...packs.map(({ bytes }) => device.allocateBytes(bytes)),
+    ];
+    for (const block of later) device.free(block);
     try {
       await device.granted();
     } catch (error) {
@@ -768,6 +805,13 @@ class GpuExecutable implements Executable {
     this.#release();
     this.#loaded.dispose();
   }
+}
+
+/** Where a value lies. */
+function placeOf({ storage, offset }: Value): Place {
+  const { buffer } = storage;
+  if (!(buffer instanceof GpuPart)) return { block: buffer as GpuBlock, offset };
+  return { block: buffer.block, offset: offset + buffer.start / gpuBytes(storage.dtype) };
 }
 
 /** Host data as the GPU keeps it: whole words, a word per bool. */

@@ -217,4 +217,28 @@ describe('a plan', () => {
         .mul(uniform(key(3, { device: x.device }), [6, 6]));
     await both(f, [[6, 6]]);
   });
+
+  test('chains go on through other shapes of the same elements', async () => {
+    const through: Body = (x, b, r) => x.mul(2).add(b).reshape([3, 20]).add(r).exp();
+    expect(
+      await both(through, [
+        [3, 4, 5],
+        [4, 5],
+        [3, 20],
+      ]),
+    ).toBe(1);
+    // A bias along the last axis becomes one that repeats along rows twice as long: no strides say so.
+    const apart: Body = (x, b) => x.mul(2).add(b).reshape([3, 10]).exp();
+    expect(await both(apart, [[6, 5], [5]])).toBe(2);
+    const both2: Body = (x, r) => {
+      const y = x.exp().reshape([8, 3]);
+      return [y, y.add(r).reshape([24]).mul(3)];
+    };
+    expect(
+      await both(both2, [
+        [2, 4, 3],
+        [8, 3],
+      ]),
+    ).toBe(1);
+  });
 });

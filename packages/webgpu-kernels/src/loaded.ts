@@ -1,11 +1,11 @@
-import type { Arg, Home, Instruction, LoopAttrs, Node, Op, Program } from '@seq/tensor/engine';
+import type { Arg, Home, Instruction, LoopAttrs, Node, Op, Part, Program } from '@seq/tensor/engine';
 import { copyOp, denseLayout, scanOp, sizeOf, wavesOf } from '@seq/tensor/engine';
 import type { GpuCall } from '@seq/tensor/engine';
 import { placesOf } from './beside.js';
 import { alignment, viewOf } from './choose.js';
 import type { PreparedPass, Runner } from './runner.js';
 import type { GpuBlock } from './memory.js';
-import { tensorBytes } from './memory.js';
+import { gpuBytes, tensorBytes } from './memory.js';
 
 /** Memory of an operand: a block and the element where it begins. */
 export interface Place {
@@ -77,16 +77,27 @@ export class LoadedProgram {
     this.#runner = runner;
     this.program = program;
     this.#steps = wavesOf(program.instructions).map((list) => {
-      if (list.length > 1) return this.#together(list, aligned);
-      return list[0].op === scanOp ? this.#loop(list[0], aligned) : this.#passes(list[0], aligned);
+      const [{ instruction }] = list;
+      if (list.length > 1 || instruction.waves.length > 1) return this.#together(list, aligned);
+      return instruction.op === scanOp
+        ? this.#loop(instruction, aligned)
+        : this.#passes(instruction, aligned);
     });
   }
 
   #reference = ({ slot, layout }: Arg): Reference => {
-    const { home } = this.program.slots[slot];
+    const { home, aval } = this.program.slots[slot];
     if (home.kind !== 'arena') return { kind: home.kind, index: home.index, offset: layout.offset };
-    return { kind: 'block', index: home.block, offset: layout.offset };
+    return { kind: 'block', index: home.block, offset: layout.offset + home.offset / gpuBytes(aval.dtype) };
   };
+
+  /** Equal for homes in one buffer. */
+  #buffer(home: Home): string {
+    if (home.kind === 'arena') return `block ${home.block}`;
+    const pack =
+      home.kind === 'input' ? this.program.packs.findIndex((p) => p.inputs.includes(home.index)) : -1;
+    return pack === -1 ? `${home.kind} ${home.index}` : `pack ${pack}`;
+  }
 
   #alignment({ slot, layout }: Arg, aligned: readonly number[]): number {
     const { home } = this.program.slots[slot];
@@ -99,7 +110,11 @@ export class LoadedProgram {
     const view = (a: Arg): ReturnType<typeof viewOf> =>
       viewOf(slots[a.slot].aval.dtype, a.layout, this.#alignment(a, aligned));
     const homes: Home[] = instruction.outputs.map((a) => slots[a.slot].home);
+    const buffers = [...instruction.inputs, ...instruction.outputs].map((a) =>
+      this.#buffer(slots[a.slot].home),
+    );
     return {
+      buffers: buffers.map((b) => buffers.indexOf(b)),
       inputs: instruction.inputs.map(view),
       outputs: instruction.outputs.map(view),
       attrs: instruction.attrs,
@@ -123,13 +138,20 @@ export class LoadedProgram {
     };
   }
 
-  #together(list: readonly Instruction[], aligned: readonly number[]): Passes {
-    const calls = list.map((i) => ({ op: i.op, call: this.#call(i, aligned), places: placesOf(i) }));
+  #together(list: readonly Part[], aligned: readonly number[]): Passes {
+    const parts = list.map(({ instruction, number }) => ({
+      op: instruction.op,
+      call: this.#call(instruction, aligned),
+      places: placesOf(instruction),
+      node: instruction.node,
+      number,
+      of: instruction.waves.length,
+    }));
     return {
       kind: 'passes',
-      passes: this.#runner.prepareTogether(calls),
-      operands: list.flatMap((i) => this.#operands(i.inputs, i.outputs, i.scratch)),
-      node: list[0].node,
+      passes: this.#runner.prepareTogether(parts),
+      operands: list.flatMap(({ instruction: i }) => this.#operands(i.inputs, i.outputs, i.scratch)),
+      node: list[0].instruction.node,
     };
   }
 

@@ -14,11 +14,28 @@ export class GpuBlock implements DeviceBuffer {
   lastUse = -1;
   /** The driver had no memory for it: never to be used again. */
   refused = false;
+  /** Parts of it that are in use by themselves; it is free when there are none left. */
+  parts = 0;
 
   constructor(bytes: number, buffer: GPUBuffer, id: number) {
     this.bytes = bytes;
     this.buffer = buffer;
     this.id = id;
+  }
+}
+
+/** A part of a block, for one of several tensors that lie side by side. */
+export class GpuPart implements DeviceBuffer {
+  readonly block: GpuBlock;
+  /** Where it begins, in bytes. */
+  readonly start: number;
+  readonly bytes: number;
+
+  constructor(block: GpuBlock, start: number, bytes: number) {
+    this.block = block;
+    this.start = start;
+    this.bytes = bytes;
+    block.parts++;
   }
 }
 

@@ -47,7 +47,8 @@ export class Pipelines {
   get(shader: GpuShader): Pipeline {
     const known = this.#pipelines.get(shader.code);
     if (known !== undefined) return known;
-    const words = shader.bindings.length + (shader.reports ? 1 : 0) + shader.params.length;
+    const places = shader.offsets ?? shader.bindings;
+    const words = places.length + (shader.reports ? 1 : 0) + shader.params.length;
     const blockBytes = Math.ceil((words * 4) / 16) * 16;
     const { group, pipeline: layout, signature } = this.#layout(shader, blockBytes);
     const pipeline: { -readonly [K in keyof Pipeline]: Pipeline[K] } = {

@@ -43,6 +43,17 @@ describe('a plan on WebGPU', () => {
     device.dispose();
   });
 
+  test('is refused before it runs when a block exceeds what the device binds', () => {
+    const { device } = createRecording({ limits: { bindingBytes: 65_536 } });
+    const x = zeros([64, 64], { device });
+    const run = compile((y: Tensor) => y.expandDims(0).add(y.expandDims(1)).softmax(-1).sum());
+    expect(() => run(x)).toThrow(MemoryError);
+    expect(() => run(x)).toThrow(
+      /every block of the plan must fit the 65536 bytes that recording binds at once, one needs \d+/,
+    );
+    expect(x.sum().shape).toEqual([]);
+  });
+
   test('runs a loop with one set of pipelines and bind groups for any number of steps', async () => {
     const device = await freshDevice();
     const sums = compile((x: Tensor) =>

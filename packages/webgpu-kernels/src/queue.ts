@@ -28,6 +28,7 @@ export interface Copy {
   readonly from: GpuBlock;
   readonly fromByte: number;
   readonly to: GPUBuffer;
+  readonly toByte: number;
   readonly bytes: number;
 }
 
@@ -188,7 +189,8 @@ export class Queue {
     }
     if (command.kind === 'copy') {
       this.#endPass();
-      this.#open().copyBufferToBuffer(command.from.buffer, command.fromByte, command.to, 0, command.bytes);
+      const { from, fromByte, to, toByte, bytes } = command;
+      this.#open().copyBufferToBuffer(from.buffer, fromByte, to, toByte, bytes);
       return;
     }
     const { pipeline, words, workgroups, node } = command;

@@ -6,20 +6,23 @@ import type { Place } from './loaded.js';
 import type { GpuBlock } from './memory.js';
 import type { Pipeline, Pipelines } from './pipelines.js';
 import type { Queue } from './queue.js';
-import { membersAt } from './beside.js';
+import { canJoin, membersOf } from './beside.js';
 import { joinPasses } from './wgsl/join.js';
 import { grid, memo, reads, shader } from './wgsl/index.js';
+import { reportWords } from './wgsl/shader.js';
 
 /** A dispatch but for the memory it works on. */
 export interface PreparedPass {
   readonly pipeline: Pipeline;
   /** Operand of each binding. */
   readonly operands: readonly number[];
+  /** Operands whose places the uniform block begins with. */
+  readonly offsets: readonly number[];
   /** The uniform block without the places of operands. */
   readonly words: Uint32Array;
   readonly workgroups: readonly [number, number, number];
-  /** The error behind a report of the shader; null when it makes none. */
-  readonly error: ((element: number) => Error) | null;
+  /** What the reports of the shader stand for, in the order of its reporters. */
+  readonly reporters: readonly Reporter[];
 }
 
 /** A call with its kernel chosen. */
@@ -30,12 +33,13 @@ export interface PreparedCall {
   readonly data: readonly GpuBlock[];
 }
 
-/** Reports that may be outstanding; later ones take the places of the oldest. */
-const reportSlots = 1024;
-
-interface Report {
+/** The error behind a report, and the operation that makes it; null for that of the whole pass. */
+export interface Reporter {
   readonly error: (element: number) => Error;
   readonly node: Node | null;
+}
+
+interface Report extends Reporter {
   readonly sequence: number;
 }
 
@@ -56,7 +60,7 @@ export class Runner {
   readonly #queue: Queue;
   readonly #host: RunnerHost;
   #reports: GpuBlock | null = null;
-  readonly #reporters = new Array<Report | undefined>(reportSlots);
+  readonly #reporters = new Array<Report | undefined>(reportWords);
   #nextReport = 0;
   #reported = false;
 
@@ -71,14 +75,8 @@ export class Runner {
   prepare(op: Op, call: GpuCall<unknown>): PreparedCall {
     const { plan } = this.chooser.choose(op, call);
     const { passes, scratch = [], data = [] } = plan;
-    const error = this.chooser.kernelsOf(op)?.error;
-    const prepared = passes.map((pass) =>
-      this.#pass(pass, (element) =>
-        error === undefined
-          ? new IndexError(`${op.name}: the data must be valid, element ${element} is not. Check it.`)
-          : error(call, element),
-      ),
-    );
+    const reporter = this.#reporter(op, call, null);
+    const prepared = passes.map((pass) => this.#pass(pass, [reporter]));
     if (this.#host.checkNumerics) prepared.push(...this.#checks(op, call));
     return {
       passes: prepared,
@@ -93,39 +91,65 @@ export class Runner {
     };
   }
 
+  #reporter(op: Op, call: GpuCall<unknown>, node: Node | null): Reporter {
+    const known = this.chooser.kernelsOf(op)?.error;
+    const error = (element: number): Error =>
+      known === undefined
+        ? new IndexError(`${op.name}: the data must be valid, element ${element} is not. Check it.`)
+        : known(call, element);
+    return { error, node };
+  }
+
   /**
-   * Chooses kernels of calls that run side by side and joins their passes: the first of each, then the second.
+   * Chooses kernels of calls of which parts run side by side, and joins these.
    *
    * Operands are numbered through: those of the first call, then those of the next.
    */
   prepareTogether(
-    calls: readonly {
+    parts: readonly {
       readonly op: Op;
       readonly call: GpuCall<unknown>;
       readonly places: readonly string[];
+      readonly node: Node | null;
+      /** Which part of how many. */
+      readonly number: number;
+      readonly of: number;
     }[],
   ): PreparedPass[] {
-    const list = calls.map(({ op, call, places }) => ({ plan: this.chooser.choose(op, call).plan, places }));
-    const count = Math.max(...list.map(({ plan }) => plan.passes.length));
-    const never = (): Error => new IndexError('joined passes report nothing');
+    const lists = parts.map(({ op, call, number, of }) => {
+      const { passes } = this.chooser.choose(op, call).plan;
+      // A plan of other passes than planning saw (memory that is taken over may need none) runs at once.
+      return passes.length === of ? [passes[number]] : number === 0 ? passes : [];
+    });
+    const reporters = parts.map(({ op, call, node }) => this.#reporter(op, call, node));
     const prepared: PreparedPass[] = [];
-    for (let k = 0; k < count; k++) {
-      const members = membersAt(list, k);
-      const joined = members.length > 1 ? joinPasses(members) : null;
-      for (const { pass, operands } of joined === null ? members : [joined])
-        prepared.push({ ...this.#pass(pass, never), operands });
+    for (let k = 0; k < Math.max(...lists.map((l) => l.length)); k++) {
+      // Operands keep their numbers whoever takes part.
+      const members = membersOf(lists.map((l, i) => ({ pass: l[k], places: parts[i].places })));
+      const who = reporters.filter((_, i) => k < lists[i].length);
+      const joined = members.length > 1 && canJoin(members, this.chooser.limits) ? joinPasses(members) : null;
+      if (joined === null) {
+        members.forEach(({ pass, operands }, m) =>
+          prepared.push({ ...this.#pass(pass, [who[m]]), operands, offsets: operands }),
+        );
+      } else {
+        const { pass, operands } = joined;
+        const own = who.filter((_, m) => members[m].pass.shader.reports);
+        prepared.push({ ...this.#pass(pass, own), operands, offsets: operands });
+      }
     }
     return prepared;
   }
 
-  #pass({ shader: s, params, workgroups }: GpuPass, error: (element: number) => Error): PreparedPass {
+  #pass({ shader: s, params, workgroups }: GpuPass, reporters: readonly Reporter[]): PreparedPass {
     const pipeline = this.#pipelines.get(s);
     return {
       pipeline,
       operands: s.bindings.map((b) => b.operand),
+      offsets: offsetsOf(s),
       words: uniformWords(s, params, pipeline.blockBytes),
       workgroups,
-      error: s.reports ? error : null,
+      reporters: s.reports ? reporters : [],
     };
   }
 
@@ -139,28 +163,29 @@ export class Runner {
         params: [n],
         workgroups: grid(n, 256),
       };
-      return this.#pass(pass, (element) => {
+      const error = (element: number): Error => {
         const { step } = this.#host;
         return new NumericsError(
           `${titleOf(op, attrs)}: values must be finite, element ${element} of ${show(shape)} is not${step === null ? '' : ` (${step})`}. Look at the inputs of this operation; a smaller learning rate or clipping often helps.`,
         );
-      });
+      };
+      return this.#pass(pass, [{ error, node: null }]);
     });
   }
 
   /** Records one dispatch on the memory of its operands. */
   record(pass: PreparedPass, places: readonly Place[], node: Node | null): void {
-    const { pipeline, operands, workgroups } = pass;
+    const { pipeline, operands, offsets, workgroups } = pass;
     if (workgroups[0] === 0 || workgroups[1] === 0 || workgroups[2] === 0) return;
     const words = pass.words.slice();
-    const blocks = operands.map((operand, i) => {
-      words[i] += places[operand].offset;
-      return places[operand].block;
-    });
-    if (pass.error !== null) {
-      const slot = this.#nextReport++ % reportSlots;
-      words[operands.length] = slot;
-      this.#reporters[slot] = { error: pass.error, node, sequence: this.#queue.sequence };
+    offsets.forEach((operand, i) => (words[i] += places[operand].offset));
+    const blocks = operands.map((operand) => places[operand].block);
+    if (pass.reporters.length > 0) {
+      words[offsets.length] = this.#nextReport;
+      for (const { error, node: own } of pass.reporters) {
+        this.#reporters[this.#nextReport] = { error, node: own ?? node, sequence: this.#queue.sequence };
+        this.#nextReport = (this.#nextReport + 1) % reportWords;
+      }
       this.#reported = true;
       blocks.push(this.#reportBlock());
     }
@@ -170,21 +195,21 @@ export class Runner {
 
   #reportBlock(): GpuBlock {
     if (this.#reports === null) {
-      this.#reports = this.#host.allocateBytes(reportSlots * 4);
+      this.#reports = this.#host.allocateBytes(reportWords * 4);
       this.#clearReports();
     }
     return this.#reports;
   }
 
   #clearReports(): void {
-    this.#host.write(this.#reports!, new Uint8Array(reportSlots * 4));
+    this.#host.write(this.#reports!, new Uint8Array(reportWords * 4));
   }
 
   /** The block to read when shaders may have reported something since the last look; else null. */
   takeReports(): { readonly block: GpuBlock; readonly bytes: number } | null {
     if (!this.#reported) return null;
     this.#reported = false;
-    return { block: this.#reports!, bytes: reportSlots * 4 };
+    return { block: this.#reports!, bytes: reportWords * 4 };
   }
 
   /** The first report among the words read, as an error that says where the operation was recorded. */
@@ -212,11 +237,16 @@ export function located(message: string, node: Node | null): string {
   return node?.site ? `${message} Recorded at ${siteOf(node)}.` : message;
 }
 
+/** Operands whose places a shader's uniform block begins with. */
+export function offsetsOf({ bindings, offsets }: GpuShader): readonly number[] {
+  return offsets ?? bindings.map((b) => b.operand);
+}
+
 /** The uniform block of a pass, with zeros for the places of operands. */
 function uniformWords(s: GpuShader, params: readonly number[], bytes: number): Uint32Array {
   const words = new Uint32Array(bytes / 4);
   const floats = new Float32Array(words.buffer);
-  const at = s.bindings.length + (s.reports ? 1 : 0);
+  const at = offsetsOf(s).length + (s.reports ? 1 : 0);
   s.params.forEach((type, i) => {
     if (type === 'f32') floats[at + i] = params[i];
     else words[at + i] = params[i];

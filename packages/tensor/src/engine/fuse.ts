@@ -1,7 +1,8 @@
 import { fillOp } from '../ops/fill.js';
 import type { Aval, DType, Shape } from './dtype.js';
 import { sizeOf } from './dtype.js';
-import { isContiguous } from './layout.js';
+import type { Layout } from './layout.js';
+import { broadcastLayout, isContiguous, reshapeLayout } from './layout.js';
 import type { Op } from './op.js';
 import { defineOp } from './op.js';
 import type { Graph } from './trace.js';
@@ -19,7 +20,7 @@ export interface FusedStep {
 /** Attributes of a fused chain. */
 export interface FusedAttrs {
   readonly steps: readonly FusedStep[];
-  /** What leaves the chain, by its number; all results have one shape. */
+  /** What leaves the chain, by its number; all results have one size, and their elements the same order. */
   readonly results: readonly number[];
   readonly avals: readonly Aval[];
   /** Work of all steps. */
@@ -79,6 +80,11 @@ interface Group {
 const dense = (v: Value): boolean => isContiguous(v) && v.offset === 0;
 const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((d, i) => d === b[i]);
 
+/** How a chain of one shape reads the operand of a member of another shape; undefined where no strides say it. */
+function readAs(v: Value, member: Shape, shape: Shape): Layout | undefined {
+  return sameShape(member, shape) ? v : reshapeLayout(broadcastLayout(v, member), shape);
+}
+
 /**
  * The nodes of a graph with chains of element-by-element ops put together.
  *
@@ -107,10 +113,12 @@ export function fuse(graph: Graph, { step, head, operands }: Fusion): readonly N
   const runsAt = (node: Node): number => groups.get(node)?.at ?? place.get(node)!;
   const join = (node: Node, group: Group, own: readonly Value[]): boolean => {
     const [out] = node.outputs;
-    if (group.members.size >= maxSteps || !sameShape(out.shape, group.root.outputs[0].shape)) return false;
+    const [{ shape }] = group.root.outputs;
+    if (group.members.size >= maxSteps || sizeOf(out.shape) !== sizeOf(shape)) return false;
     const uses = readers.get(out.storage)!;
     const inside = uses.filter((u) => groups.get(u.node) === group);
-    if (!inside.every(({ value }) => dense(value) && sameShape(value.shape, out.shape))) return false;
+    if (!inside.every(({ value }) => isWhole(value, out))) return false;
+    if (!own.every((v) => readAs(v, out.shape, shape) !== undefined)) return false;
     if (!uses.every((u) => inside.includes(u) || runsAt(u.node) > group.at)) return false;
     const needed = inside.length < uses.length || kept.has(out.storage);
     const reads = new Set([...group.reads].filter((v) => v.storage !== out.storage).concat(own));
@@ -145,7 +153,7 @@ export function fuse(graph: Graph, { step, head, operands }: Fusion): readonly N
     const uses = readers.get(out.storage) ?? [];
     const group = uses.length > 0 ? groups.get(uses[0].node) : undefined;
     if (group === undefined || group.head !== null || kept.has(out.storage)) continue;
-    const inside = uses.every((u) => groups.get(u.node) === group && isWhole(u.value, out, group));
+    const inside = uses.every((u) => groups.get(u.node) === group && isWhole(u.value, out));
     const reads = new Set([...group.reads].filter((v) => v.storage !== out.storage).concat(node.inputs));
     const f32 = [node, ...group.results].every((n) => n.outputs[0].dtype === 'f32');
     if (!inside || !f32 || reads.size + group.results.size > operands) continue;
@@ -168,11 +176,13 @@ export function fuse(graph: Graph, { step, head, operands }: Fusion): readonly N
   return result;
 }
 
-/** True when a chain reads all elements of a value in their order, whatever shape it gives them. */
-function isWhole(read: Value, out: Value, { root }: Group): boolean {
-  const [{ shape }] = root.outputs;
-  return dense(read) && sameShape(read.shape, shape) && sizeOf(shape) === sizeOf(out.shape);
+/** True when all elements of a value are read in their order, whatever shape they are given. */
+function isWhole(read: Value, out: Value): boolean {
+  return dense(read) && sizeOf(read.shape) === sizeOf(out.shape);
 }
+
+const sameLayout = (a: Layout, b: Layout): boolean =>
+  a.offset === b.offset && sameShape(a.shape, b.shape) && a.strides.every((s, i) => s === b.strides[i]);
 
 /** True when every reader of a constant is a chain, which has it as a number. */
 function isFolded(
@@ -195,12 +205,18 @@ function fusedNode(
   const order = graph.nodes.filter((n) => members.has(n));
   const inputs: Value[] = [...(head?.inputs ?? [])];
   const own = inputs.length;
+  const [{ shape }] = root.outputs;
+  /** The number of an operand that a member reads from outside. */
+  const outer = (n: Node, v: Value): number => {
+    const layout = readAs(v, n.outputs[0].shape, shape)!;
+    const known = inputs.findIndex((x, i) => i >= own && x.storage === v.storage && sameLayout(x, layout));
+    return known !== -1 ? known : inputs.push(layout === v ? v : { ...v, ...layout }) - 1;
+  };
   for (const n of order) {
     for (const v of n.inputs) {
       const inner = producers.get(v.storage);
       const inside = inner !== undefined && (members.has(inner) || inner === head);
-      if (isConstant(v) || inside || inputs.indexOf(v, own) !== -1) continue;
-      inputs.push(v);
+      if (!isConstant(v) && !inside) outer(n, v);
     }
   }
   const steps: FusedStep[] = [];
@@ -223,7 +239,7 @@ function fusedNode(
         return add({ op: fillOp as Op, args: [], dtype: v.dtype, constant: value });
       }
       const inner = producers.get(v.storage);
-      return (inner && places.get(inner)) ?? inputs.indexOf(v, own);
+      return (inner && places.get(inner)) ?? outer(n, v);
     });
     places.set(n, add({ op: n.op, args, dtype: n.outputs[0].dtype, constant: null }));
     count(n);

@@ -39,6 +39,11 @@ export interface GpuCall<A> {
   readonly attrs: A;
   /** For each input the output whose memory it is, or −1; never set unless the kernels name `inplace` pairs. */
   readonly alias: readonly number[];
+  /**
+   * For each operand, inputs then outputs, the first one that lies in the same buffer; only told to kernels with
+   * `packs`. Absent where each lies in a buffer of its own, but for aliases.
+   */
+  readonly buffers?: readonly number[];
 }
 
 /** How a shader sees one of its bindings. */
@@ -53,12 +58,15 @@ export interface GpuBinding {
  * storage buffers.
  *
  * The uniform block begins with one u32 per binding, the element where that operand begins, followed by `params`.
+ * Operands in one buffer may share a binding; `offsets` then names the operands that the block begins with.
  * Shaders are kept by their text: the same text is compiled once per device.
  */
 export interface GpuShader {
   readonly name: string;
   readonly code: string;
   readonly bindings: readonly GpuBinding[];
+  /** Operands whose places the uniform block begins with; absent where these are the operands of the bindings. */
+  readonly offsets?: readonly number[];
   /** Types of the numbers behind the offsets in the uniform block. */
   readonly params: readonly ('u32' | 'i32' | 'f32')[];
   /**
@@ -67,7 +75,7 @@ export interface GpuShader {
    */
   readonly reports: boolean;
   /** What the text was put together from, for devices that join shaders which may run side by side. */
-  readonly parts?: GpuShaderParts;
+  readonly parts?: GpuShaderParts | undefined;
 }
 
 /** The pieces of a shader's text. */
@@ -115,6 +123,11 @@ export interface GpuKernels<A> {
   readonly strided?: boolean;
   /** Pairs [output, input] that may share memory: element i is read before element i is written, by one invocation. */
   readonly inplace?: readonly (readonly [output: number, input: number])[];
+  /**
+   * Lists of inputs that a plan should keep in one buffer each, so that a dispatch of many tensors binds few. Kernels
+   * that only make use of such neighbours say `[]`.
+   */
+  readonly packs?: readonly (readonly number[])[];
   /** The error that a shader's report stands for; `element` is the first bad one. */
   error?(call: GpuCall<A>, element: number): Error;
 }

@@ -24,7 +24,9 @@ export type {
 } from './gpu.js';
 export type { GpuArguments, GpuCase } from './gpu-case.js';
 export type { Arg, Executable, Home, Instruction, Planning, Program, Slot } from './program.js';
+export type { Pack } from './pack.js';
 export { wavesOf } from './program.js';
+export type { Part, Parts } from './schedule.js';
 export type { DeviceBuffer, Node, Storage, Value } from './value.js';
 export { newValue, siteOf } from './value.js';
 export type { LoopAttrs } from '../cpu/scan.js';

@@ -6,9 +6,13 @@ import { fuse } from './fuse.js';
 import type { Layout } from './layout.js';
 import { denseLayout, isContiguous } from './layout.js';
 import type { Op, OpCost } from './op.js';
+import type { Pack, Wish } from './pack.js';
+import { packHomes } from './pack.js';
+import type { Part, Parts } from './schedule.js';
 import { schedule } from './schedule.js';
 import { simplify } from './simplify.js';
 import type { Graph } from './trace.js';
+import { turnProducts } from './turn.js';
 import type { Node, Storage, Value } from './value.js';
 
 /** Where a slot's memory comes from when a program runs. */
@@ -46,8 +50,8 @@ export interface Instruction {
   /** Slots of scratch memory. */
   readonly scratch: readonly number[];
   readonly node: Node | null;
-  /** When it runs: instructions with the same number run side by side. */
-  readonly wave: number;
+  /** When its parts run, one behind the other; parts with the same number run side by side. */
+  readonly waves: readonly number[];
 }
 
 /**
@@ -67,6 +71,8 @@ export interface Program {
   readonly donated: readonly number[];
   /** For each input the first wave that writes into its memory; Infinity when none does. */
   readonly overwrittenAt: readonly number[];
+  /** Donated inputs that lie side by side, and so do the outputs that take over their memory. */
+  readonly packs: readonly Pack[];
   readonly inputBytes: number;
   /** Bytes of outputs that need memory of their own. */
   readonly outputBytes: number;
@@ -86,10 +92,14 @@ export interface Planning {
   scratch(op: Op, inputs: readonly Operand[], outputs: readonly Aval[], attrs: unknown): readonly number[];
   /** How chains of element-by-element ops become one; absent where they do not. */
   readonly fusion?: Fusion;
+  /** Most bytes of one block; absent where there is no such limit. */
+  readonly blockLimit?: number;
   /** True when temporaries that live at once must lie in blocks of their own; otherwise one block holds all. */
   readonly separate: boolean;
-  /** True when instructions that do not need each other can run at once; absent where nothing can. */
-  together?(group: readonly Instruction[], slots: readonly Slot[]): boolean;
+  /** Lists of inputs of an op that should lie in one block each; absent where that does not matter. */
+  packs?(op: Op): readonly (readonly number[])[];
+  /** How instructions that do not need each other run at once; absent where nothing can. */
+  readonly beside?: Parts;
 }
 
 /** An operand as planning sees it. */
@@ -115,7 +125,7 @@ export function planProgram(
   donate: readonly boolean[] = [],
   takers: number = Infinity,
 ): Program {
-  const graph = simplify(recorded);
+  const graph = turnProducts(simplify(recorded));
   const { planning } = graph.device;
   const slots: Slot[] = [];
   const emitted: Instruction[] = [];
@@ -158,7 +168,7 @@ export function planProgram(
       outputs: outputs.map((s, i) => ({ slot: s, layout: denseLayout(outs[i].shape) })),
       scratch,
       node,
-      wave: emitted.length,
+      waves: [emitted.length],
     });
     return outputs;
   };
@@ -194,22 +204,38 @@ export function planProgram(
     taken.add(s);
     return s;
   });
-  const waves = planning.together
-    ? schedule(emitted, slots, (group, all) => planning.together!(group, all))
-    : emitted.map((i) => [i]);
-  const instructions = waves.flatMap((list, wave) => list.map((i): Instruction => ({ ...i, wave })));
+  const waves = planning.beside && schedule(emitted, slots, planning.beside);
+  const instructions = emitted
+    .map((i, k): Instruction => ({ ...i, waves: waves?.[k] ?? i.waves }))
+    .sort((a, b) => a.waves[0] - b.waves[0]);
   liveness(slots, instructions);
-  const end = waves.length;
+  const end = Math.max(0, ...instructions.map((i) => lastWave(i) + 1));
   outputSlots.forEach((s, index) => {
     slots[s].home = { kind: 'output', index };
     slots[s].last = end;
   });
 
   const donated = shareMemory(planning, slots, instructions, outputSlots, donate, takers);
-  const blocks = planning.separate ? placeBlocks(slots) : [placeArena(slots)];
+  const wishes = instructions.flatMap((by): Wish[] =>
+    (planning.packs?.(by.op) ?? []).map((list) => ({ by, slots: list.map((n) => by.inputs[n].slot) })),
+  );
+  // Of a loop's body nobody brings the inputs together.
+  const movable = new Set(takers === Infinity ? donated : []);
+  // Sizes of blocks are rounded up by an eighth at most.
+  const classes = packHomes(
+    slots,
+    instructions,
+    wishes,
+    movable,
+    (planning.blockLimit ?? Infinity) * (7 / 8),
+  );
+  const packs = classes.flatMap((homes) => packOf(planning, slots, homes));
+  const blocks = planning.separate ? placeBlocks(planning, slots, classes) : [placeArena(slots)];
   const arenaBytes = blocks.reduce((n, b) => n + b, 0);
   const bytesOf = (list: readonly number[]): number => list.reduce((n, s) => n + slots[s].bytes, 0);
-  const inputBytes = bytesOf(graph.inputs.map((_, i) => i));
+  const packed = new Set(packs.flatMap((p) => p.inputs));
+  const apart = bytesOf(graph.inputs.map((_, i) => i).filter((i) => !packed.has(i)));
+  const inputBytes = packs.reduce((n, p) => n + p.bytes, apart);
   const outputBytes = bytesOf(outputSlots.filter((_, i) => donated[i] === -1));
   return {
     inputs: graph.inputs.map((v) => ({ shape: v.shape, dtype: v.dtype })),
@@ -220,25 +246,29 @@ export function planProgram(
     arenaBytes,
     donated,
     overwrittenAt: overwrites(graph.inputs.length, slots, instructions),
+    packs,
     inputBytes,
     outputBytes,
     peakBytes: inputBytes + outputBytes + arenaBytes,
   };
 }
 
-/** The instructions of each wave. */
-export function wavesOf(instructions: readonly Instruction[]): Instruction[][] {
-  const waves: Instruction[][] = [];
-  for (const i of instructions) (waves[i.wave] ??= []).push(i);
+/** What runs in each wave. */
+export function wavesOf(instructions: readonly Instruction[]): Part[][] {
+  const waves: Part[][] = [];
+  for (const instruction of instructions)
+    instruction.waves.forEach((w, number) => (waves[w] ??= []).push({ instruction, number }));
   return waves;
 }
 
+const lastWave = ({ waves }: Instruction): number => waves[waves.length - 1];
+
 /** Notes the first and last wave that touches each slot; inputs are there before. */
 function liveness(slots: readonly Slot[], instructions: readonly Instruction[]): void {
-  for (const { inputs, outputs, scratch, wave } of instructions) {
-    for (const s of [...[...inputs, ...outputs].map((a) => a.slot), ...scratch]) {
-      slots[s].first = Math.min(slots[s].first, wave);
-      slots[s].last = Math.max(slots[s].last, wave);
+  for (const i of instructions) {
+    for (const s of [...[...i.inputs, ...i.outputs].map((a) => a.slot), ...i.scratch]) {
+      slots[s].first = Math.min(slots[s].first, i.waves[0]);
+      slots[s].last = Math.max(slots[s].last, lastWave(i));
     }
   }
   for (const s of slots) if (s.home.kind === 'input') s.first = -1;
@@ -259,10 +289,12 @@ function shareMemory(
 ): number[] {
   const donated = outputSlots.map(() => -1);
   const claimed = new Set<number>();
-  const waves = wavesOf(instructions);
+  const overlap = (a: Instruction, b: Instruction): boolean =>
+    a !== b && a.waves[0] <= lastWave(b) && b.waves[0] <= lastWave(a);
   instructions.forEach((instruction) => {
-    const { op, inputs, outputs, wave: at } = instruction;
-    const others = waves[at].filter((i) => i !== instruction);
+    const { op, inputs, outputs } = instruction;
+    const at = lastWave(instruction);
+    const others = instructions.filter((i) => overlap(i, instruction));
     const done = new Set<number>();
     for (const [o, i] of planning.inplace(op)) {
       const arg = inputs[i];
@@ -297,10 +329,10 @@ function shareMemory(
 /** When the memory of each input is first written; temporaries may take it over as well as outputs. */
 function overwrites(inputs: number, slots: readonly Slot[], instructions: readonly Instruction[]): number[] {
   const first = new Array<number>(inputs).fill(Infinity);
-  instructions.forEach(({ outputs, wave }) => {
+  instructions.forEach(({ outputs, waves }) => {
     for (const { slot } of outputs) {
       const { home } = slots[slot];
-      if (home.kind === 'input') first[home.index] = Math.min(first[home.index], wave);
+      if (home.kind === 'input') first[home.index] = Math.min(first[home.index], waves[0]);
     }
   });
   return first;
@@ -309,7 +341,9 @@ function overwrites(inputs: number, slots: readonly Slot[], instructions: readon
 /** Temporaries that share memory, with the instructions between which it is in use. */
 interface Group {
   readonly home: Home & { kind: 'arena' };
+  /** Of the largest, as a block and without what a block has more. */
   bytes: number;
+  used: number;
   first: number;
   last: number;
 }
@@ -320,9 +354,11 @@ function groupsOf(slots: readonly Slot[]): Group[] {
   for (const s of slots) {
     if (s.home.kind !== 'arena') continue;
     const g = groups.get(s.home);
+    const used = Math.min(s.bytes, s.length * bytesPerElement(s.aval.dtype));
     if (g === undefined) {
-      groups.set(s.home, { home: s.home, bytes: align(s.bytes), first: s.first, last: s.last });
+      groups.set(s.home, { home: s.home, bytes: align(s.bytes), used, first: s.first, last: s.last });
     } else {
+      g.used = Math.max(g.used, used);
       g.first = Math.min(g.first, s.first);
       g.last = Math.max(g.last, s.last);
       g.bytes = Math.max(g.bytes, align(s.bytes));
@@ -331,14 +367,60 @@ function groupsOf(slots: readonly Slot[]): Group[] {
   return [...groups.values()].sort((a, b) => b.bytes - a.bytes || a.first - b.first);
 }
 
-/** Gives each group, largest first, the smallest block that is free during its life. Returns the blocks' sizes. */
-function placeBlocks(slots: readonly Slot[]): number[] {
-  const blocks: { bytes: number; groups: Group[] }[] = [];
-  for (const g of groupsOf(slots)) {
-    let block = blocks.findLastIndex((b) => b.groups.every((o) => o.last < g.first || o.first > g.last));
-    if (block === -1) block = blocks.push({ bytes: g.bytes, groups: [] }) - 1;
-    blocks[block].groups.push(g);
-    g.home.block = block;
+/** Where so many bytes begin when each stands behind the one before, and what all take. */
+function sideBySide(planning: Planning, sizes: readonly number[]): { offsets: number[]; bytes: number } {
+  let end = 0;
+  const offsets = sizes.map((bytes) => {
+    const at = end;
+    end += align(bytes);
+    return at;
+  });
+  return { offsets, bytes: planning.bytesOf('f32', end / 4) };
+}
+
+/** Inputs side by side; nothing for temporaries. */
+function packOf(planning: Planning, slots: readonly Slot[], homes: readonly Home[]): Pack[] {
+  const inputs = homes.flatMap((h) => (h.kind === 'input' ? [h.index] : []));
+  if (inputs.length === 0) return [];
+  const sizes = inputs.map((i) => slots[i].length * bytesPerElement(slots[i].aval.dtype));
+  return [{ inputs, ...sideBySide(planning, sizes) }];
+}
+
+/**
+ * Gives each group, largest first, the smallest block that is free during its life; groups of one class lie side by
+ * side in it. Returns the blocks' sizes.
+ */
+function placeBlocks(
+  planning: Planning,
+  slots: readonly Slot[],
+  classes: readonly (readonly Home[])[],
+): number[] {
+  const apart = groupsOf(slots);
+  const inClass = new Set<Home>(classes.flat());
+  const members = [
+    ...apart.filter((g) => !inClass.has(g.home)).map((g) => [g]),
+    ...classes.map((homes) => apart.filter((g) => homes.includes(g.home))).filter((m) => m.length > 0),
+  ];
+  const all = members.map((own) => ({
+    ...(own.length === 1
+      ? { offsets: [0], bytes: own[0].bytes }
+      : sideBySide(
+          planning,
+          own.map((g) => g.used),
+        )),
+    own,
+    first: Math.min(...own.map((g) => g.first)),
+    last: Math.max(...own.map((g) => g.last)),
+  }));
+  const blocks: { bytes: number; lives: typeof all }[] = [];
+  for (const g of all.sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
+    let block = blocks.findLastIndex((b) => b.lives.every((o) => o.last < g.first || o.first > g.last));
+    if (block === -1) block = blocks.push({ bytes: g.bytes, lives: [] }) - 1;
+    blocks[block].lives.push(g);
+    g.own.forEach(({ home }, i) => {
+      home.block = block;
+      home.offset = g.offsets[i];
+    });
   }
   return blocks.map((b) => b.bytes);
 }

@@ -33,7 +33,12 @@ const fused: GpuKernels<FusedAttrs> = {
           name: `map/${steps.flatMap((s) => (s.constant === null ? [s.op.name] : [])).join('+')}`,
           inputs: inputs.map((v, operand) => ({ view: v, operand })),
           steps,
-          outputs: outputs.map((view, i) => ({ view, operand: inputs.length + i, value: results[i] })),
+          // Results of other shapes have the same elements in the same order.
+          outputs: outputs.map((view, i) => ({
+            view: { ...view, shape: outputs[0].shape, strides: outputs[0].strides },
+            operand: inputs.length + i,
+            value: results[i],
+          })),
           alias,
           single: name === 'single',
         }),

@@ -137,6 +137,9 @@ interface Shares {
 const most = 1024;
 const worth = 16;
 
+/** Partial results that one invocation folds without the help of others. */
+const few = 64;
+
 function shares(results: number, folded: number, columns: boolean, software: boolean): Shares {
   if (software) return softwareShares(results, folded, columns);
   let lanes = folded < 16 ? 1 : folded < 128 ? 8 : folded < 1024 ? 32 : 256;
@@ -147,7 +150,8 @@ function shares(results: number, folded: number, columns: boolean, software: boo
   // Enough workgroups for a large GPU, as long as an invocation keeps some work.
   const wished = Math.min(Math.ceil(each / worth), Math.ceil(512 / groups));
   const splits = Math.max(1, Math.ceil(each / most), each > 2 * worth ? wished : 1);
-  return { lanes, slots, splits, spill: false };
+  // Where a second dispatch follows anyway nobody waits for others, so that both can run beside what else there is.
+  return { lanes, slots, splits, spill: columns && splits > 1 && splits * lanes <= few };
 }
 
 /** Programs on the CPU wait long at barriers and have few cores: no lane waits for another. */
@@ -156,8 +160,8 @@ function softwareShares(results: number, folded: number, columns: boolean): Shar
   const lanes = alone ? 1 : results >= 4 ? 16 : 64;
   const slots = 64 / lanes;
   const each = Math.ceil(folded / lanes);
-  const few = results * lanes < 64 && each > 64 ? Math.ceil(each / 64) : 1;
-  const splits = Math.max(1, Math.ceil(each / most), Math.min(few, 64));
+  const wished = results * lanes < 64 && each > 64 ? Math.ceil(each / 64) : 1;
+  const splits = Math.max(1, Math.ceil(each / most), Math.min(wished, 64));
   return { lanes, slots, splits, spill: lanes > 1 };
 }
 
@@ -236,7 +240,8 @@ function restPass(
   limits: GpuLimits,
 ): GpuPass {
   // One dispatch: what is left is small, so that lanes at most are shared out.
-  const { lanes, slots } = limits.software
+  const alone = limits.software || (results >= 16 && parts <= few);
+  const { lanes, slots } = alone
     ? { lanes: 1, slots: 64 }
     : shares(results, Math.min(parts, most), true, false);
   const shape: FoldShape = {

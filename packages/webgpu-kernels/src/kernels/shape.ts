@@ -9,6 +9,7 @@ import {
   triangleOp,
   unsliceOp,
 } from '@seq/tensor/engine';
+import { besideEachOther } from '../wgsl/join.js';
 import { grid, memo, reads, shader, writes } from '../wgsl/shader.js';
 import { planOf } from './elementwise.js';
 import type { Entry } from './entry.js';
@@ -46,25 +47,25 @@ const part = (y: GpuView, like: GpuView): GpuView => ({
   strides: stridesOf(y.shape),
 });
 
-/** The passes that put inputs one behind the other along an axis. */
+/** The passes that put inputs one behind the other along an axis, in as few dispatches as the bindings allow. */
 function concatPasses(
   inputs: readonly GpuView[],
   y: GpuView,
   axis: number,
   single: boolean,
-): (GpuPass | undefined)[] {
+  storageBuffers: number,
+): GpuPass[] {
   const stride = stridesOf(y.shape)[axis];
   let at = 0;
-  return inputs.map((view, operand) => {
+  const passes = inputs.flatMap((view, operand) => {
     const base = at;
     at += view.shape[axis] * stride;
-    return copyPass(
-      { view, operand },
-      { view: part(y, view), operand: inputs.length, base },
-      undefined,
-      single,
-    );
+    const to = { view: part(y, view), operand: inputs.length, base };
+    return copyPass({ view, operand }, to, undefined, single) ?? [];
   });
+  const types = new Set(passes.map(({ shader }) => shader.parts?.bound[0].type));
+  if (types.size > 1) return concatPasses(inputs, y, axis, true, storageBuffers);
+  return besideEachOther(passes, storageBuffers);
 }
 
 /** Ops that move elements. Views need no kernel. */
@@ -118,8 +119,8 @@ export const shapeKernels = (): Entry[] => [
     variants: (['fours', 'single'] as const).map((name) => ({
       name,
       supports: () => true,
-      plan: ({ inputs, outputs: [y], attrs: { axis } }) =>
-        planOf(...concatPasses(inputs, y, axis, name === 'single')),
+      plan: ({ inputs, outputs: [y], attrs: { axis } }, { storageBuffers }) =>
+        planOf(...concatPasses(inputs, y, axis, name === 'single', storageBuffers)),
     })),
   }),
   entry(padOp, {

@@ -1,12 +1,12 @@
 import type { GpuPass, GpuShader, GpuShaderParts } from '@seq/tensor/engine';
-import { grid } from './shader.js';
+import { grid, reportText } from './shader.js';
 
 /** A pass with the numbers that its operands have among those of all passes joined with it. */
 export interface Member {
   readonly pass: GpuPass;
   /** For each binding: equal for bindings of the same place in memory. */
   readonly places: readonly string[];
-  /** For each binding: its operand among those of all members. */
+  /** For each binding: its operand among those of all members; the same for members that write parts of one. */
   readonly operands: readonly number[];
 }
 
@@ -14,12 +14,18 @@ const names = /\b(?:fn|const|struct|alias)\s+(\w+)|\bvar<[^>]*>\s+(\w+)/g;
 const fields = /\bstruct\s+\w+\s*\{([^}]*)\}/g;
 const elementBytes: { readonly [type: string]: number } = { f32: 4, i32: 4, u32: 4, f16: 2 };
 
+/** Storage buffers of one more binding where a text reports. */
+const ofReports = (members: readonly Member[]): number =>
+  members.some((m) => m.pass.shader.reports) ? 1 : 0;
+
 /** Bytes of workgroup memory that a text declares, Infinity when they cannot be told. */
 export function workgroupBytes({ declare }: GpuShaderParts): number {
   let bytes = 0;
   for (const [, type] of declare.matchAll(/\bvar<workgroup>\s+\w+\s*:\s*([^;]+);/g)) {
     const [, vector, scalar, length] =
-      /^(?:array<)?(?:vec(\d)<)?(\w+?)>?(?:,\s*(\d+)u?)?>?$/.exec(type.replace(/\s/g, '')) ?? [];
+      /^(?:array<)?(?:vec(\d)<)?(\w+?)>?(?:,\s*(\d+)u?)?>?$/.exec(
+        type.replace(/\s/g, '').replace(/^atomic<(\w+)>$/, '$1'),
+      ) ?? [];
     const one = elementBytes[scalar ?? ''];
     if (one === undefined) return Infinity;
     const width = vector === undefined ? 1 : Number(vector) === 2 ? 2 : 4;
@@ -47,37 +53,53 @@ interface Bound {
 let next: { readonly members: readonly Member[]; readonly bound: readonly Bound[] } | null = null;
 const made = new Map<string, GpuShader | null>();
 
-/** Bindings of all members, those that read the same place once, and the name that each binding got. */
+/** Bindings of all members, those of the same place once, and the name that each binding got. */
 function bind(members: readonly Member[]): { bound: Bound[]; called: string[][] } {
   const bound: Bound[] = [];
   const shared = new Map<string, string>();
   const called = members.map(({ pass: { shader }, places, operands }, m) =>
     shader.parts!.bound.map(({ name, type }, i) => {
       const write = shader.bindings[i].access === 'write';
-      const id = `${places[i]} ${type}`;
-      const known = write ? undefined : shared.get(id);
+      const id = write ? `${operands[i]}! ${type}` : `${places[i]} ${type}`;
+      const known = shared.get(id);
       if (known !== undefined) return known;
       const own = `m${m}_${name}`;
       bound.push({ name: own, type, write, operand: operands[i] });
-      if (!write) shared.set(id, own);
+      shared.set(id, own);
       return own;
     }),
   );
   return { bound, called };
 }
 
+const invocations = ({ workgroup: [x, y, z] }: GpuShaderParts): number => x * y * z;
+
+/** True when the invocations of a text do not know of each other, so that any workgroups will do. */
+const isLoose = ({ declare, main }: GpuShaderParts): boolean =>
+  !/\bworkgroupBarrier\b|\bvar<workgroup>|\bsubgroup|\bsgid\b|\bsgsize\b/.test(declare + main);
+
+/** The workgroup that passes have when they are joined: that of those whose invocations meet; null when these differ. */
+export function commonWorkgroup(members: readonly Member[]): readonly [number, number, number] | null {
+  const parts = members.map(({ pass }) => pass.shader.parts!);
+  const bound = parts.filter((p) => !isLoose(p));
+  const [first] = bound.length > 0 ? bound : parts;
+  return bound.every((p) => p.workgroup.join() === first.workgroup.join()) ? first.workgroup : null;
+}
+
 /** Number of bindings that passes need when they are joined. */
 export function bindingsOf(members: readonly Member[]): number {
-  return bind(members).bound.length;
+  return bind(members).bound.length + ofReports(members);
 }
 
 /**
  * One pass that does the work of several: the first workgroups that of the first, the next that of the second.
  *
- * The passes must not depend on each other and have workgroups of one size. Every text keeps its own names behind a
- * prefix, and sees its own grid.
+ * The passes must not depend on each other and have workgroups of one size, but for texts whose invocations do not
+ * know of each other: their grids are cut anew. Every text keeps its own names behind a prefix, and sees its own grid.
  *
- * @returns null when a text cannot be joined: it reports, or its parts are unknown
+ * Reporting members report behind each other: the first where the joined pass does, the next in the next word.
+ *
+ * @returns null when a text cannot be joined: its parts are unknown
  */
 export function joinPasses(members: readonly Member[]): { pass: GpuPass; operands: number[] } | null {
   const { bound, called } = bind(members);
@@ -91,10 +113,23 @@ export function joinPasses(members: readonly Member[]): { pass: GpuPass; operand
   }
   if (shader === null) return null;
   const grids = members.map(({ pass }) => pass.workgroups);
-  const counts = grids.map(([x, y, z]) => x * y * z);
+  const [sx, sy, sz] = commonWorkgroup(members)!;
+  const size = sx * sy * sz;
+  const counts = members.map(
+    ({
+      pass: {
+        shader: own,
+        workgroups: [x, y, z],
+      },
+    }) => Math.ceil((x * y * z * invocations(own.parts!)) / size),
+  );
   return {
     pass: {
-      shader,
+      // Equal texts may serve other operands.
+      shader: {
+        ...shader,
+        bindings: bound.map((b) => ({ access: b.write ? 'write' : 'read', operand: b.operand })),
+      },
       params: [...members.flatMap(({ pass }) => pass.params), ...grids.flat()],
       workgroups: grid(counts.reduce((a, b) => a + b, 0)),
     },
@@ -104,13 +139,20 @@ export function joinPasses(members: readonly Member[]): { pass: GpuPass; operand
 
 function textOf(called: readonly (readonly string[])[]): GpuShader | null {
   const { members, bound } = next!;
-  const parts = members.map(({ pass: { shader } }) => (shader.reports ? undefined : shader.parts));
+  const parts = members.map(({ pass: { shader } }) => shader.parts);
+  let reporters = 0;
+  const subgroups = parts.some((p) => p && /\bsgid\b|\bsgsize\b|\bsubgroup/.test(p.main + p.declare));
   const bodies: string[] = [];
   const params: [name: string, type: 'u32' | 'i32' | 'f32'][] = [];
   for (const [m, part] of parts.entries()) {
     if (part === undefined) return null;
     const globals = globalsOf(part.declare);
     if (globals === null) return null;
+    const { reports } = members[m].pass.shader;
+    if (reports) {
+      globals.add('report');
+      bodies.push(reportText(`m${m}_report`, reporters++));
+    }
     const own = new Map(part.bound.map(({ name }, i) => [name, called[m][i]]));
     const types = members[m].pass.shader.params;
     part.params.forEach((name, i) => params.push([`m${m}_p_${name}`, types[i]]));
@@ -126,7 +168,7 @@ function textOf(called: readonly (readonly string[])[]): GpuShader | null {
     const [x, y, z] = part.workgroup;
     bodies.push(
       rename(part.declare),
-      `fn m${m}_main(wid: vec3<u32>, nwg: vec3<u32>, lid: vec3<u32>, lix: u32, sgid: u32, sgsize: u32) {
+      `fn m${m}_main(wid: vec3<u32>, nwg: vec3<u32>, lid: vec3<u32>, lix: u32${subgroups ? ', sgid: u32, sgsize: u32' : ''}) {
 let gid = wid * vec3<u32>(${x}u, ${y}u, ${z}u) + lid;
 ${rename(part.main)}
 }`,
@@ -135,52 +177,106 @@ ${rename(part.main)}
   members.forEach((_, m) =>
     params.push(...(['x', 'y', 'z'] as const).map((a) => [`g${m}_${a}`, 'u32'] as [string, 'u32'])),
   );
-  const first = parts[0]!;
-  const subgroups = parts.some((p) => /\bsgid\b|\bsgsize\b|\bsubgroup/.test(p!.main + p!.declare));
-  const enable = [...new Set(parts.flatMap((p) => p!.enable))];
-  const args = [
-    '@builtin(local_invocation_id) lid: vec3<u32>',
-    '@builtin(local_invocation_index) lix: u32',
-    '@builtin(workgroup_id) place: vec3<u32>',
-    '@builtin(num_workgroups) places: vec3<u32>',
-    ...(subgroups
-      ? ['@builtin(subgroup_invocation_id) sgid: u32', '@builtin(subgroup_size) sgsize: u32']
-      : []),
-  ];
-  const lanes = subgroups ? 'sgid, sgsize' : '0u, 0u';
+  const lanes = subgroups ? ', sgid, sgsize' : '';
+  const workgroup = commonWorkgroup(members)!;
+  const size = workgroup[0] * workgroup[1] * workgroup[2];
   const branches = members.map((_, m) => {
     const [x, y, z] = ['x', 'y', 'z'].map((a) => `p.g${m}_${a}`);
-    return `let n${m} = ${x} * ${y} * ${z};
+    const call = (k: string, lid: string, lix: string): string =>
+      `m${m}_main(vec3<u32>(${k} % ${x}, ${k} / ${x} % ${y}, ${k} / (${x} * ${y})), vec3<u32>(${x}, ${y}, ${z}), ${lid}, ${lix}${lanes});`;
+    const own = parts[m]!.workgroup;
+    const ownSize = invocations(parts[m]!);
+    if (own.join() === workgroup.join()) {
+      return `let n${m} = ${x} * ${y} * ${z};
 if (k${m} < n${m}) {
-m${m}_main(vec3<u32>(k${m} % ${x}, k${m} / ${x} % ${y}, k${m} / (${x} * ${y})), vec3<u32>(${x}, ${y}, ${z}), lid, lix, ${lanes});
+${call(`k${m}`, 'lid', 'lix')}
+return;
+}
+let k${m + 1} = k${m} - n${m};`;
+    }
+    const [ownX, ownY] = own;
+    return `let n${m} = (${x} * ${y} * ${z} * ${ownSize}u + ${size - 1}u) / ${size}u;
+if (k${m} < n${m}) {
+let v = k${m} * ${size}u + lix;
+let w = v / ${ownSize}u;
+let i = v % ${ownSize}u;
+if (w < ${x} * ${y} * ${z}) { ${call('w', `vec3<u32>(i % ${ownX}u, i / ${ownX}u % ${ownY}u, i / ${ownX * ownY}u)`, 'i')} }
 return;
 }
 let k${m + 1} = k${m} - n${m};`;
   });
+  return assemble(
+    members.map(({ pass }) => pass.shader.name).join(' | '),
+    bound,
+    {
+      workgroup,
+      enable: [...new Set(parts.flatMap((p) => p!.enable))],
+      bound: bound.map(({ name, type }) => ({ name, type })),
+      params: params.map(([name]) => name),
+      declare: bodies.join('\n'),
+      main: `let k0 = wid.x + wid.y * nwg.x;\n${branches.join('\n')}`,
+    },
+    params.map(([, type]) => type),
+    { subgroups, reports: reporters > 0 },
+  );
+}
+
+/** A shader from its parts. */
+function assemble(
+  name: string,
+  bound: readonly Bound[],
+  parts: GpuShaderParts,
+  params: readonly ('u32' | 'i32' | 'f32')[],
+  { subgroups, reports }: { subgroups: boolean; reports: boolean },
+): GpuShader {
   const uniforms = [
     ...bound.map((b) => `o_${b.name}: u32`),
-    ...params.map(([name, type]) => `${name}: ${type}`),
+    ...(reports ? ['o_report: u32'] : []),
+    ...parts.params.map((param, i) => `${param}: ${params[i]}`),
+  ];
+  const args = [
+    '@builtin(local_invocation_id) lid: vec3<u32>',
+    '@builtin(local_invocation_index) lix: u32',
+    '@builtin(workgroup_id) wid: vec3<u32>',
+    '@builtin(num_workgroups) nwg: vec3<u32>',
+    ...(subgroups
+      ? ['@builtin(subgroup_invocation_id) sgid: u32', '@builtin(subgroup_size) sgsize: u32']
+      : []),
   ];
   const code = [
-    ...enable.map((e) => `enable ${e};`),
+    ...parts.enable.map((e) => `enable ${e};`),
     `struct Params { ${uniforms.join(', ')} }`,
     '@group(0) @binding(0) var<uniform> p: Params;',
     ...bound.map(
       (b, i) =>
         `@group(0) @binding(${i + 1}) var<storage, ${b.write ? 'read_write' : 'read'}> b_${b.name}: array<${b.type}>;`,
     ),
-    ...bodies,
-    `@compute @workgroup_size(${first.workgroup.join(', ')})`,
-    `fn main(${args.join(', ')}) {
-let k0 = place.x + place.y * places.x;
-${branches.join('\n')}
-}`,
+    ...(reports
+      ? [`@group(0) @binding(${bound.length + 1}) var<storage, read_write> b_report: array<atomic<u32>>;`]
+      : []),
+    parts.declare,
+    `@compute @workgroup_size(${parts.workgroup.join(', ')})`,
+    `fn main(${args.join(', ')}) {\n${parts.main}\n}`,
   ].join('\n');
-  return {
-    name: members.map(({ pass }) => pass.shader.name).join(' | '),
-    code,
-    bindings: bound.map((b) => ({ access: b.write ? 'write' : 'read', operand: b.operand })),
-    params: params.map(([, type]) => type),
-    reports: false,
-  };
+  const bindings = bound.map((b) => ({ access: b.write ? 'write' : 'read', operand: b.operand }) as const);
+  // What reports has words of its own, so that it is joined once.
+  return { name, code, bindings, params, reports, parts: reports ? undefined : parts };
+}
+
+/**
+ * Passes of one call that do not need each other, in as few dispatches as the bindings allow. Where several write one
+ * operand they write different elements of it, by the same type.
+ */
+export function besideEachOther(passes: readonly GpuPass[], storageBuffers: number): GpuPass[] {
+  const groups: Member[][] = [];
+  for (const pass of passes) {
+    const operands = pass.shader.bindings.map((b) => b.operand);
+    const member = { pass, operands, places: operands.map(String) };
+    const last = groups.at(-1);
+    if (last !== undefined && bindingsOf([...last, member]) <= storageBuffers) last.push(member);
+    else groups.push([member]);
+  }
+  return groups.flatMap((members) =>
+    members.length === 1 ? members[0].pass : (joinPasses(members)?.pass ?? members.map((m) => m.pass)),
+  );
 }

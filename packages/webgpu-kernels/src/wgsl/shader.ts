@@ -48,6 +48,8 @@ export interface ShaderSpec {
   readonly enable?: readonly 'subgroups'[];
   /** For each input the output whose memory it is, or −1: as `GpuCall.alias`. Only read inputs may be aliased. */
   readonly alias?: readonly number[];
+  /** As `GpuCall.buffers`: operands of one type in one buffer then share a binding. */
+  readonly buffers?: readonly number[] | undefined;
 }
 
 const stored: { readonly [T in Element]: string } = {
@@ -113,6 +115,15 @@ function storable(t: Element, v: string): string {
         : v;
 }
 
+/** Words for reports; passes that report take them in turn. */
+export const reportWords = 1024;
+
+/** A function that notes the first bad element, in the k-th word behind that of the pass. */
+export function reportText(name: string, k: number): string {
+  const word = k === 0 ? 'p.o_report' : `(p.o_report + ${k}u) % ${reportWords}u`;
+  return `fn ${name}(element: u32) { atomicMax(&b_report[${word}], 0xffffffffu - element); }`;
+}
+
 const builtins: readonly (readonly [name: string, type: string, builtin: string])[] = [
   ['gid', 'vec3<u32>', 'global_invocation_id'],
   ['lid', 'vec3<u32>', 'local_invocation_id'],
@@ -141,6 +152,7 @@ export function shader(spec: ShaderSpec): GpuShader {
     reports = false,
     enable = [],
     alias = [],
+    buffers,
   } = spec;
   checkNames(
     name,
@@ -154,13 +166,21 @@ export function shader(spec: ShaderSpec): GpuShader {
     const to = o.access === 'read' && o.operand < inputs ? (alias[o.operand] ?? -1) : -1;
     return to === -1 ? o : operands.find((w) => w.access === 'write' && w.operand === inputs + to)!;
   };
-  const bound = operands.filter((o) => home(o) === o);
+  /** Operands with a place of their own, and those with a binding of their own. */
+  const placed = operands.filter((o) => home(o) === o);
+  const bindingOf = (o: Operand): Operand => {
+    const buffer = buffers?.[o.operand];
+    if (buffer === undefined) return o;
+    const same = placed.filter((x) => buffers![x.operand] === buffer && stored[x.type] === stored[o.type]);
+    return same.find((x) => x.access === 'write') ?? same[0];
+  };
+  const bound = placed.filter((o) => bindingOf(o) === o);
 
   const enabled = [...(operands.some((o) => o.type.startsWith('f16')) ? ['f16'] : []), ...enable];
   const lines = enabled.map((e) => `enable ${e};`);
   const own: string[] = [];
   const fields = [
-    ...bound.map((o) => `o_${o.name}: u32`),
+    ...placed.map((o) => `o_${o.name}: u32`),
     ...(reports ? ['o_report: u32'] : []),
     ...Object.entries(params).map(([k, t]) => `${k}: ${t}`),
   ];
@@ -172,14 +192,15 @@ export function shader(spec: ShaderSpec): GpuShader {
   if (reports) {
     lines.push(
       `@group(0) @binding(${bound.length + 1}) var<storage, read_write> b_report: array<atomic<u32>>;`,
-      'fn report(element: u32) { atomicMax(&b_report[p.o_report], 0xffffffffu - element); }',
+      reportText('report', 0),
     );
   }
   for (const o of operands) {
     const h = home(o);
+    const { name: memory } = bindingOf(h);
     const at = o.type.endsWith('x4')
-      ? `b_${h.name}[(p.o_${h.name} >> 2u) + i]`
-      : `b_${h.name}[p.o_${h.name} + i]`;
+      ? `b_${memory}[(p.o_${h.name} >> 2u) + i]`
+      : `b_${memory}[p.o_${h.name} + i]`;
     const bits = stored[h.type] === stored[o.type] ? at : `bitcast<${stored[o.type]}>(${at})`;
     own.push(`fn ${o.name}(i: u32) -> ${valueType(o.type)} { return ${loaded(o.type, bits)}; }`);
     if (o.access === 'write') {
@@ -201,16 +222,20 @@ export function shader(spec: ShaderSpec): GpuShader {
     name,
     code: lines.join('\n'),
     bindings: bound.map(({ access, operand }) => ({ access, operand })),
+    offsets: placed.map(({ operand }) => operand),
     params: Object.values(params),
     reports,
-    parts: {
-      workgroup: size,
-      enable: enabled,
-      bound: bound.map((o) => ({ name: o.name, type: stored[o.type] })),
-      params: Object.keys(params),
-      declare: own.join('\n'),
-      main: body,
-    },
+    parts:
+      bound.length < placed.length
+        ? undefined
+        : {
+            workgroup: size,
+            enable: enabled,
+            bound: bound.map((o) => ({ name: o.name, type: stored[o.type] })),
+            params: Object.keys(params),
+            declare: own.join('\n'),
+            main: body,
+          },
   };
 }
 

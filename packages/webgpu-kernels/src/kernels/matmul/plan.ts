@@ -97,7 +97,8 @@ export function planSkinny(call: GpuCall<unknown>, { epilogue }: MatmulPlanOptio
   const p = straight.M <= straight.N ? straight : swap(straight);
   const f = skinnyForm(formOf(p, epilogue));
   const rows = p.M === 1 ? 1 : 4;
-  return planOf(call, p, f, { rows, columns: skinnyColumns(f), pass: skinnyPass }, { split: true, epilogue });
+  const columns = skinnyColumns(f, p);
+  return planOf(call, p, f, { rows, columns, pass: skinnyPass }, { split: true, epilogue });
 }
 
 /** A product of few columns runs as its transpose. */

@@ -15,9 +15,16 @@ import {
   workgroupsOf,
 } from './text.js';
 
-/** Columns of a workgroup when lanes stand side by side along them, or along K. */
-export function skinnyColumns(f: Form): number {
-  return f.b === 'k4' ? 8 : f.b === 'free4' ? 128 : 32;
+/**
+ * Columns of a workgroup when lanes stand side by side along them, or along K: then as few as leave every lane four
+ * elements, where there are few columns.
+ */
+export function skinnyColumns(f: Form, { N, K, products }: Problem): number {
+  if (f.b !== 'k4') return f.b === 'free4' ? 128 : 32;
+  let columns = 8;
+  while (columns > 1 && Math.ceil(N / columns) * products < 64 && (4 * 256) / (columns / 2) <= K)
+    columns /= 2;
+  return columns;
 }
 
 const xyzw = 'xyzw';
@@ -83,8 +90,9 @@ ${store(i)}
   };
 }
 
-/** 32 lanes along K for each of 8 columns, four elements each; halves are added up in workgroup memory. */
-function alongK(f: Form, rows: number): { declare: string; main: string } {
+/** 256 lanes along K, shared by all columns, four elements each; halves are added up in workgroup memory. */
+function alongK(f: Form, rows: number, columns: number): { declare: string; main: string } {
+  const lanes = 256 / columns;
   const a = readA(f, rows);
   const whole = (i: number): string =>
     f.a === 'k4'
@@ -94,17 +102,17 @@ function alongK(f: Form, rows: number): { declare: string; main: string } {
           .join(', ')})`;
   return {
     declare: `var<workgroup> sums: array<f32, ${256 * rows}>;`,
-    main: `let lane = lix % 32u;
-let mine = left + lix / 32u;
+    main: `let lane = lix % ${lanes}u;
+let mine = left + lix / ${lanes}u;
 let b_row = b_at + min(mine, p.N - 1u) * p.bn;
 ${each(rows, (i) => `var c${i} = vec4<f32>();`)}
-for (var k = k0 + 4u * lane; k < k1; k += 128u) {
+for (var k = k0 + 4u * lane; k < k1; k += ${4 * lanes}u) {
 ${a.load}
 let bv = b_b[(b_row + k) >> 2u];
 ${each(rows, (i) => `c${i} += ${whole(i)} * bv;`)}
 }
 ${each(rows, (i) => `sums[${i * 256}u + lix] = (c${i}.x + c${i}.y) + (c${i}.z + c${i}.w);`)}
-for (var half = 16u; half > 0u; half = half >> 1u) {
+for (var half = ${lanes / 2}u; half > 0u; half = half >> 1u) {
 workgroupBarrier();
 if (lane < half) {
 ${each(rows, (i) => `sums[${i * 256}u + lix] += sums[${i * 256}u + lix + half];`)}
@@ -116,11 +124,11 @@ ${each(rows, (i) => `if (top + ${i}u < p.M) { ${storeText(f, `sums[${i * 256}u +
   };
 }
 
-let making: { f: Form; y: number; rows: number } | null = null;
+let making: { f: Form; y: number; rows: number; columns: number } | null = null;
 
 const shaders = /* @__PURE__ */ memo((): GpuShader => {
-  const { f, y, rows } = making!;
-  const { declare, main } = f.b === 'k4' ? alongK(f, rows) : alongColumns(f, rows);
+  const { f, y, rows, columns } = making!;
+  const { declare, main } = f.b === 'k4' ? alongK(f, rows, columns) : alongColumns(f, rows);
   return shader({
     name: 'matmul/skinny',
     operands: operandsOf(f, y),
@@ -128,7 +136,7 @@ const shaders = /* @__PURE__ */ memo((): GpuShader => {
     alias: f.epilogue?.alias ?? [],
     workgroup: 256,
     declare: `${declareOf(f)}\n${declare}`,
-    main: `${openText(rows, skinnyColumns(f))}\n${main}`,
+    main: `${openText(rows, columns)}\n${main}`,
   });
 });
 
@@ -139,7 +147,7 @@ export function skinnyForm(f: Form): Form {
 
 /** Up to four rows of y: a workgroup of 256 sums along K for its columns. At most 16 KiB of workgroup memory. */
 export function skinnyPass(p: Problem, cut: Cut, f: Form, y: number): GpuPass {
-  making = { f, y, rows: cut.rows };
-  const s = shaders(`${cut.rows} ${y} ${formKey(f)}`);
+  making = { f, y, rows: cut.rows, columns: cut.columns };
+  const s = shaders(`${cut.rows} ${cut.columns} ${y} ${formKey(f)}`);
   return { shader: s, params: valuesOf(p, cut, f.epilogue), workgroups: grid(workgroupsOf(p, cut)) };
 }
