@@ -19,6 +19,7 @@ import {
 } from '@seq/tensor';
 import type { CpuCall, Device, Op, Tensor } from '@seq/tensor';
 import { attendCachedFast, attendHeads } from './cache-kernel.js';
+import { cachedKernels } from './cache-webgpu.js';
 import { attend, checkHeads } from './op.js';
 import { alibiBias } from './position.js';
 import { ringPositions } from './ring.js';
@@ -196,6 +197,7 @@ export const attendCachedOp: Op<CachedAttrs> = /* @__PURE__ */ defineOp<CachedAt
   },
   scratch: ([q, k]) => 8 * k.shape[1] * Math.ceil(q.shape[2] / 2),
   cpu: attendCachedKernel,
+  webgpu: cachedKernels,
   reference([q, k, v, first, position, ...perHead], { scale, softcap, ring, alibi, sinks }) {
     const [T, M] = [q.shape[1], k.shape[1]];
     const keys = ring ? ringPositions(position, M).reshape([-1, 1, 1, M]) : slotPositions(M, q.device);
