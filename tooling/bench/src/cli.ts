@@ -22,8 +22,8 @@ const help = `bench --peers [--device cpu|webgpu] [--item NAME,NAME] [--quick] [
 
 --peers   times Seq beside its peers, in one process and in turns, one thread each; --page writes docs/performance.md,
           with --from of earlier runs
---counts  counts what compiled models ask of a GPU, exactly; needs none. --plans prints their kernels; --peers counts what
-          other libraries ask of this machine's adapter
+--counts  counts what compiled models ask of a GPU, exactly; needs none, and fails when one is above its bars. --plans prints
+          their kernels; --peers counts what other libraries ask of this machine's adapter
 --endurance  trains 10,000 steps and generates a million tokens, 64 rows at a time, and looks whether anything grows
 
 Items on the CPU: ${Object.keys(items.cpu).join(', ')}.
@@ -92,9 +92,9 @@ export async function main(args: readonly string[], print: (text: string) => voi
     return 0;
   }
   if (values.counts) {
-    const rows = await countsCommand(values, () => peersOn('webgpu'), print);
+    const { rows, findings } = await countsCommand(values, () => peersOn('webgpu'), print);
     if (values.json !== undefined) writeFileSync(resolve(values.json), `${JSON.stringify(rows, null, 2)}\n`);
-    return 0;
+    return findings.length === 0 ? 0 : 1;
   }
   if (values.from !== undefined) {
     const files = values.from.split(',').map((file) => readFileSync(resolve(file), 'utf8'));

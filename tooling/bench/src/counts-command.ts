@@ -1,5 +1,5 @@
 import type { Contender } from './contender.js';
-import { counts } from './counts.js';
+import { countLine, counts, countsOfAll, findings } from './counts.js';
 import type { CountRow } from './counts.js';
 import { items } from './items.js';
 import { peerCounts } from './peer-counts.js';
@@ -11,21 +11,26 @@ import { watch } from './watched.js';
 /** Items that libraries are counted on. */
 const counted = ['training step', 'decode step', 'gru 256 B1', 'lstm 256 B1'];
 
+/** Rows, and what of them is above its bars. */
+interface Counted {
+  readonly rows: readonly (CountRow | PeerCount)[];
+  readonly findings: readonly string[];
+}
+
 /** Counts what compiled models ask of a GPU; with `peers` what other libraries ask of this machine's adapter as well. */
 export async function countsCommand(
   { peers, plans }: { peers: boolean; plans: boolean },
   peersOn: () => Promise<Contender[]>,
   print: (text: string) => void,
-): Promise<(CountRow | PeerCount)[]> {
-  const rows = await counts();
-  for (const { model, form, dispatches, submits, newObjects, peakBytes, bar, plan } of rows) {
-    const verdict = dispatches <= bar && submits === 1 && newObjects === 0 ? 'ok' : 'ABOVE';
-    print(
-      `${`${model}, ${form}`.padEnd(46)} ${String(dispatches).padStart(4)} dispatches (bar ${bar}) ${verdict}, ${submits} submits, ${newObjects} new objects, ${(peakBytes / 2 ** 20).toFixed(2)} MiB`,
-    );
-    if (plans) print(plan);
+): Promise<Counted> {
+  const own = [...(await counts()), ...(await countsOfAll())];
+  for (const row of own) {
+    print(countLine(row));
+    if (plans) print(row.plan);
   }
-  return peers ? [...rows, ...(await besides(peersOn, print))] : rows;
+  const above = own.flatMap((row) => findings(row).map((text) => `${row.model}, ${row.form}: ${text}`));
+  for (const text of above) print(text);
+  return { rows: peers ? [...own, ...(await besides(peersOn, print))] : own, findings: above };
 }
 
 async function besides(

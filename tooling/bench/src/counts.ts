@@ -1,4 +1,5 @@
 import { attention } from '@seq/attention';
+import { flashAttention } from '@seq/flash';
 import { languageModel } from '@seq/lm';
 import type { LanguageModel, LanguageModelState } from '@seq/lm';
 import type { Mixer } from '@seq/nn';
@@ -8,6 +9,7 @@ import type { Device, Plan, Tensor } from '@seq/tensor';
 import { adamw, trainStep } from '@seq/train';
 import { createRecording } from '@seq/webgpu-kernels';
 import type { Recorded } from '@seq/webgpu-kernels';
+import { mechanisms } from './mechanisms.js';
 
 /** What a compiled, warm run of a model asks of a GPU. Exact: counted on a device that runs nothing. */
 export interface CountRow {
@@ -20,15 +22,33 @@ export interface CountRow {
   readonly newObjects: number;
   /** Of the plan: arguments, results, temporaries. */
   readonly peakBytes: number;
-  /** Most dispatches that the project allows itself. */
-  readonly bar: number;
+  /** Most dispatches that the project allows itself; null where only submits and new objects are bounded. */
+  readonly bar: number | null;
+  /** Microseconds of this process for each dispatch, the fastest of some runs, or null; GPU calls cost nothing here. */
+  readonly jsMicroseconds: number | null;
+  /** What must be in memory at once, in bytes by name; null where nobody has derived it. */
+  readonly mustKeep: Readonly<Record<string, number>> | null;
   /** What the plan says it runs. */
   readonly plan: string;
 }
 
-const V = 65;
+/** Most that a plan may hold, relative to what must be kept, and most time of JavaScript. */
+export const bars = { peakBytes: 1.25, jsMicroseconds: 8 } as const;
 
-function model(dModel: number, mixers: Mixer[]): LanguageModel {
+/** Sizes of a model and of its batches. */
+interface Size {
+  readonly C: number;
+  readonly layers: number;
+  readonly B: number;
+  readonly T: number;
+}
+
+const V = 65;
+/** Width of a head. */
+const D = 32;
+
+function model(dModel: number, layers: number, make: (dModel: number) => Mixer): LanguageModel {
+  const mixers = Array.from({ length: layers }, () => make(dModel));
   return languageModel({
     vocabSize: V,
     dModel,
@@ -37,72 +57,90 @@ function model(dModel: number, mixers: Mixer[]): LanguageModel {
   });
 }
 
-const repeat = (n: number, make: () => Mixer): Mixer[] => Array.from({ length: n }, make);
-const transformer = (C: number, layers: number): LanguageModel =>
-  model(
-    C,
-    repeat(layers, () => attention({ dModel: C, numHeads: C / 32, rope: true })),
-  );
-
-/** The models counted. A recurrent model has the size of the transformer beside it. */
-const models: Readonly<Record<string, (C: number, layers: number) => LanguageModel>> = {
-  transformer,
-  gru: (C, layers) =>
-    model(
-      C,
-      repeat(layers, () => gru({ dModel: C })),
-    ),
-  lstm: (C, layers) =>
-    model(
-      C,
-      repeat(layers, () => lstm({ dModel: C })),
-    ),
+/** The models compared. A recurrent model has the size of the transformers beside it. */
+const models: Readonly<Record<string, (dModel: number) => Mixer>> = {
+  transformer: (dModel) => attention({ dModel, numHeads: dModel / D, rope: true }),
+  'transformer, flash core': (dModel) =>
+    attention({ dModel, numHeads: dModel / D, rope: true, core: flashAttention }),
+  gru: (dModel) => gru({ dModel }),
+  lstm: (dModel) => lstm({ dModel }),
 };
+
+/** Most dispatches of a transformer; a recurrent model has to stay below both transformers. */
+const dispatchBars: Readonly<Record<CountRow['form'], number>> = { 'training step': 80, token: 48 };
+
+const bytesOf = (tree: unknown): number =>
+  treeLeaves(tree).reduce((n, { size, dtype }) => n + size * (dtype === 'bool' ? 1 : 4), 0);
+
+/**
+ * What the backward pass of a pre-norm transformer needs of its forward pass, values of f32: of each layer the inputs
+ * and results of both norms, queries and keys (turned) and values, the probabilities, the heads' outputs, the hidden
+ * layer before its activation and behind; of the model the input and result of the last norm, and the logits.
+ */
+function activations({ C, layers, B, T }: Size): number {
+  const perLayer = 2 * C + 2 * C + 3 * C + (C / D) * T + C + 2 * 4 * C;
+  return 4 * B * T * (layers * perLayer + 2 * C + V);
+}
 
 const objects = (r: Recorded): number => r.buffers + r.bindGroups + r.pipelines + r.shaderModules;
 
-async function counted(
-  run: () => Promise<void>,
-  recorded: Recorded,
-): Promise<Pick<CountRow, 'dispatches' | 'submits' | 'newObjects'>> {
-  for (let i = 0; i < 4; i++) await run();
+type Counted = Pick<CountRow, 'dispatches' | 'submits' | 'newObjects' | 'jsMicroseconds'>;
+type Planned = Counted & Pick<CountRow, 'peakBytes' | 'plan' | 'mustKeep'>;
+
+/** Counts a warm run, and times as many as it is told. */
+async function counted(device: Device, recorded: Recorded, run: () => void, timed: number): Promise<Counted> {
+  for (let i = 0; i < 8 + timed; i++) {
+    run();
+    await settled(device);
+  }
   const before = { ...recorded };
-  await run();
-  return {
-    dispatches: recorded.dispatches - before.dispatches,
-    submits: recorded.submits - before.submits,
-    newObjects: objects(recorded) - objects(before),
-  };
+  run();
+  await settled(device);
+  const dispatches = recorded.dispatches - before.dispatches;
+  const submits = recorded.submits - before.submits;
+  const newObjects = objects(recorded) - objects(before);
+  let fastest = Infinity;
+  for (let i = 0; i < timed; i++) {
+    const start = performance.now();
+    run();
+    device.flush();
+    fastest = Math.min(fastest, performance.now() - start);
+    await settled(device);
+  }
+  const jsMicroseconds = timed === 0 ? null : (1000 * fastest) / dispatches;
+  return { dispatches, submits, newObjects, jsMicroseconds };
 }
 
-async function trainingStep(name: string, lm: LanguageModel, bar: number): Promise<CountRow> {
+async function trainingStep(lm: LanguageModel, size: Size, timed: number): Promise<Planned> {
   const { device, recorded } = createRecording();
   const optimizer = adamw({ lr: 1e-3 });
   const step = trainStep(lm, optimizer);
   let params = lm.init(key(1, { device }), { device });
   let state = optimizer.init(params);
-  const tokens = randomInt(key(2, { device }), [8, 129], { high: V });
+  const tokens = randomInt(key(2, { device }), [size.B, size.T + 1], { high: V });
   await Promise.all([...treeLeaves(params), tokens].map((t) => t.realize()));
-  let plan: Plan | null = null;
-  const counts = await counted(async () => {
-    plan ??= step.plan(params, state, tokens);
-    const [p, s, metrics] = step(params, state, tokens);
-    [params, state] = [p, s];
-    for (const m of treeLeaves(metrics)) m.dispose();
-    await settled(device);
-  }, recorded);
-  return {
-    model: name,
-    form: 'training step',
-    device: 'webgpu',
-    ...counts,
-    peakBytes: plan!.peakBytes,
-    bar,
-    plan: String(plan),
+  const plan: Plan = step.plan(params, state, tokens);
+  const parameters = bytesOf(params);
+  const mustKeep = {
+    parameters,
+    gradients: parameters,
+    'optimiser state': bytesOf(state),
+    activations: activations(size),
   };
+  const counts = await counted(
+    device,
+    recorded,
+    () => {
+      const [p, s, metrics] = step(params, state, tokens);
+      [params, state] = [p, s];
+      for (const m of treeLeaves(metrics)) m.dispose();
+    },
+    timed,
+  );
+  return { ...counts, mustKeep, peakBytes: plan.peakBytes, plan: String(plan) };
 }
 
-async function token(name: string, lm: LanguageModel, bar: number): Promise<CountRow> {
+async function token(lm: LanguageModel, _: Size, timed: number): Promise<Planned> {
   const { device, recorded } = createRecording();
   const params = lm.init(key(1, { device }), { device });
   const advance = compile(
@@ -115,21 +153,14 @@ async function token(name: string, lm: LanguageModel, bar: number): Promise<Coun
   let state = lm.initState(1, { device, maxLength: 256 });
   let id = zeros([1], { device, dtype: 'i32' });
   await Promise.all([...treeLeaves(params), ...treeLeaves(state), id].map((t) => t.realize()));
-  let plan: Plan | null = null;
-  const counts = await counted(async () => {
-    plan ??= explain(advance, params, id, state);
-    [id, state] = advance(params, id, state);
-    await settled(device);
-  }, recorded);
-  return {
-    model: name,
-    form: 'token',
-    device: 'webgpu',
-    ...counts,
-    peakBytes: plan!.peakBytes,
-    bar,
-    plan: String(plan),
-  };
+  const plan = explain(advance, params, id, state);
+  const counts = await counted(
+    device,
+    recorded,
+    () => void ([id, state] = advance(params, id, state)),
+    timed,
+  );
+  return { ...counts, mustKeep: null, peakBytes: plan.peakBytes, plan: String(plan) };
 }
 
 /** Lets shaders that are new be compiled and the rest of the work go out; asks for nothing itself. */
@@ -139,19 +170,82 @@ async function settled(device: Device): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** All rows. A recurrent model has to stay below the transformer of its size. */
-export async function counts(): Promise<CountRow[]> {
+const forms = { 'training step': trainingStep, token } as const;
+
+async function row(
+  name: string,
+  form: CountRow['form'],
+  make: (dModel: number) => Mixer,
+  size: Size,
+  timed: number,
+  bar: number | null,
+): Promise<CountRow> {
+  const { C, layers } = size;
+  const counts = await forms[form](model(C, layers, make), size, timed);
+  const title = `${name}, ${layers === 1 ? '1 layer' : `${layers} layers`} of ${C}`;
+  // Only of transformers is it known what they keep.
+  const mustKeep = name === 'transformer' ? counts.mustKeep : null;
+  return { model: title, form, device: 'webgpu', bar, ...counts, mustKeep };
+}
+
+/** The compared models, with bars for their dispatches. */
+export async function counts(timed: number = 20): Promise<CountRow[]> {
   const rows: CountRow[] = [];
-  for (const [measure, C, layers, bar] of [
-    [trainingStep, 128, 2, 80],
-    [token, 256, 4, 48],
+  for (const [form, size] of [
+    ['training step', { C: 128, layers: 2, B: 8, T: 128 }],
+    ['token', { C: 256, layers: 4, B: 1, T: 256 }],
   ] as const) {
-    let limit: number = bar;
+    let fewest = Infinity;
     for (const [name, make] of Object.entries(models)) {
-      const row = await measure(`${name}, ${layers} layers of ${C}`, make(C, layers), limit);
-      rows.push(row);
-      if (name === 'transformer') limit = row.dispatches - 1;
+      const isTransformer = name.startsWith('transformer');
+      const bar = isTransformer ? dispatchBars[form] : fewest - 1;
+      const counted = await row(name, form, make, size, timed, bar);
+      if (isTransformer) fewest = Math.min(fewest, counted.dispatches);
+      rows.push(counted);
     }
   }
   return rows;
+}
+
+/** Every mechanism, small: what depends on sizes is not told, but submits and new objects are. */
+export async function countsOfAll(timed: number = 20): Promise<CountRow[]> {
+  const rows: CountRow[] = [];
+  const size: Size = { C: 16, layers: 1, B: 2, T: 12 };
+  for (const [name, make] of Object.entries(mechanisms))
+    for (const form of ['training step', 'token'] as const)
+      rows.push(await row(name, form, make, size, timed, null));
+  return rows;
+}
+
+/** What of a row is above its bars, in words. */
+export function findings(row: CountRow): string[] {
+  const { dispatches, bar, submits, newObjects, jsMicroseconds, peakBytes, mustKeep } = row;
+  const kept = mustKeep === null ? Infinity : Object.values(mustKeep).reduce((a, b) => a + b, 0);
+  return [
+    ...(bar !== null && dispatches > bar ? [`${dispatches} dispatches, at most ${bar}`] : []),
+    ...(submits === 1 ? [] : [`${submits} submits, not 1`]),
+    ...(newObjects === 0 ? [] : [`${newObjects} new objects, not 0`]),
+    ...(jsMicroseconds === null || jsMicroseconds <= bars.jsMicroseconds
+      ? []
+      : [`${jsMicroseconds.toFixed(1)} µs of JavaScript a dispatch, at most ${bars.jsMicroseconds}`]),
+    ...(peakBytes <= bars.peakBytes * kept
+      ? []
+      : [`peak ${(peakBytes / kept).toFixed(2)} of what must be kept, at most ${bars.peakBytes}`]),
+  ];
+}
+
+const mebi = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(2)} MiB`;
+
+/** A row as text, the derivation of its peak below. */
+export function countLine(row: CountRow): string {
+  const { model, form, dispatches, bar, submits, newObjects, peakBytes, jsMicroseconds, mustKeep } = row;
+  const verdict = findings(row).length === 0 ? 'ok' : 'ABOVE';
+  const head =
+    `${`${model}, ${form}`.padEnd(58)} ${String(dispatches).padStart(4)} dispatches${bar === null ? '' : ` (bar ${bar})`}, ` +
+    `${submits} submits, ${newObjects} new objects, ${jsMicroseconds?.toFixed(1)} µs a dispatch, ${mebi(peakBytes)} ${verdict}`;
+  if (mustKeep === null) return head;
+  const parts = Object.entries(mustKeep);
+  const sum = parts.reduce((n, [, bytes]) => n + bytes, 0);
+  const terms = parts.map(([name, bytes]) => `${name} ${mebi(bytes)}`).join(' + ');
+  return `${head}\n    must keep ${terms} = ${mebi(sum)}; peak is ${(peakBytes / sum).toFixed(3)} of it (bar ${bars.peakBytes})`;
 }
