@@ -60,7 +60,7 @@ describe('the command line', () => {
     [
       'an unknown model',
       ['compare', '--models', 'gru,hal'],
-      '"hal" is no model. Models: 2-gram, cnn, gru, lstm, mamba, attention.',
+      '"hal" is no model. Models: 2-gram, cnn, gru, lstm, mamba, attention, linear-attention, ',
     ],
     ['a model named twice', ['compare', '--models', 'gru,gru'], 'A model is named twice.'],
     ['an unknown model to train', ['train', 'hal'], 'got "hal"'],
