@@ -36,7 +36,7 @@ describe('a lost device', () => {
     const undisturbed = startTraining(lm, optimizer, { device: calm });
     await train(lm, undisturbed, { data: batches(calm), optimizer, steps });
     want = await weights(undisturbed.params);
-  }, 60_000);
+  }, 120_000);
 
   // Wherever it happens, and however often snapshots are taken; one place and one interval are of this run alone.
   const drawn = (least: number, most: number): number =>
@@ -47,7 +47,7 @@ describe('a lost device', () => {
     [drawn(2, 18), drawn(1, 4)],
   ])(
     'at submission %i, with a snapshot every %i steps, changes no bit of the result',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async (loseAtSubmit, every) => {
       const { device, faults } = await requestFaulty({});
       const training = startTraining(lm, optimizer, { device });
@@ -79,7 +79,7 @@ describe('a lost device', () => {
 
   test(
     'without snapshots ends the run with an error that says what was lost',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
       const { device, faults } = await requestFaulty({});
       const training = startTraining(lm, optimizer, { device });
