@@ -92,7 +92,7 @@ describe('generateBatch', () => {
     await params.embedding!.weight.realize();
     const o = { maxNewTokens: 40, temperature: 0.9, topK: 5, topP: 0.9, repetitionPenalty: 1.2 };
     const prompts = [prompt(5, 3), prompt(2, 4), prompt(7, 5)];
-    await all(lm.generateBatch(params, prompts, { ...o, maxNewTokens: 2 })); // makes the plan
+    await all(lm.generateBatch(params, prompts, { ...o, maxNewTokens: 8 })); // makes the plan, packs weights
     const before = device.memory();
     const seen = new Set<string>();
     let plans = 0;
