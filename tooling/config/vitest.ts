@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { defineConfig } from 'vitest/config';
@@ -65,12 +64,10 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '**/dist/**', ...(slow ? [] : ['**/*.slow.test.ts'])],
     benchmark: { include: ['{packages,apps,tooling}/*/src/**/*.bench.ts'] },
     pool: 'forks',
-    // Two files at a time also on two cores, where one process would leave one idle.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
     // Benches have the machine to themselves.
     fileParallelism: !process.argv.includes('bench'),
     passWithNoTests: inPackage,
-    testTimeout: slow ? 600_000 : 90_000,
+    testTimeout: slow ? 600_000 : 240_000,
     reporters: inPackage
       ? ['default', ['json', { outputFile: join(process.cwd(), '.cache', 'test.json') }]]
       : ['default'],

@@ -13,7 +13,7 @@ export default defineConfig({
   cacheDir: join(root, 'node_modules', '.cache', 'vite-browser'),
   test: {
     include: ['tooling/webgpu-test/src/**/*.browser.ts'],
-    testTimeout: 60_000,
+    testTimeout: 180_000,
     fileParallelism: false,
     browser: {
       enabled: true,

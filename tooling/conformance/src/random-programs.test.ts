@@ -35,7 +35,7 @@ describe.each(testDevices().filter((d) => d.kind !== 'cpu'))(
 
     test.each(Array.from({ length: 20 }, (_, i) => 7 * i + 1))(
       'seed %i',
-      { timeout: 60_000 },
+      { timeout: 180_000 },
       async (seed) => {
         poisoned ??= (await fresh({ poison: true })) ?? device;
         const length = 4 + (seed % 20);

@@ -41,7 +41,7 @@ for (const { kind, device: shared, fresh, reason } of testDevices()) {
       return;
     }
 
-    test('a training gives the same bits twice and after a resume', { timeout: 60_000 }, async () => {
+    test('a training gives the same bits twice and after a resume', { timeout: 180_000 }, async () => {
       const run = async (device: Device, stop: number | null): Promise<number[]> => {
         let training = startTraining(lm, optimizer, { seed: 3, device });
         const data = batches(device);
