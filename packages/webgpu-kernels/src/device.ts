@@ -11,7 +11,6 @@ import type {
   LoopAttrs,
   Node,
   Op,
-  Pack,
   Planning,
   Program,
   Storage,
@@ -22,7 +21,6 @@ import {
   copyOp,
   denseLayout,
   isContiguous,
-  newValue,
   scanOp,
   siteOf,
   typedView,
@@ -32,10 +30,11 @@ import { Chooser, viewOf } from './choose.js';
 import { isElementwise } from './kernels/elementwise.js';
 import { tensorKernels } from './kernels/index.js';
 import { isProduct } from './kernels/matmul.js';
-import type { Place } from './loaded.js';
+import { GpuExecutable } from './executable.js';
 import { LoadedProgram, loopBlocks } from './loaded.js';
-import type { GpuBlock } from './memory.js';
-import { blockBytes, gpuBytes, GpuPart, GpuPool, tensorBytes } from './memory.js';
+import { loopProgram } from './loop-program.js';
+import type { GpuBlock, Place } from './memory.js';
+import { blockBytes, gpuBytes, GpuPart, GpuPool, placeOf, tensorBytes } from './memory.js';
 import { Pipelines } from './pipelines.js';
 import type { Submitted } from './queue.js';
 import { Queue } from './queue.js';
@@ -616,34 +615,25 @@ export class WebGPUDevice implements Device {
   }
 
   /**
-   * Brings the inputs of a pack side by side into one block, unless they lie there already; their own memory is given
-   * back. They are the caller's to move.
+   * Copies the whole memory of a value into a block, and makes that the value's memory; its own is given back. The value is
+   * the caller's to move.
+   *
+   * @param to       the block, or a part of it
+   * @param toByte   where in the block
    */
-  gather({ inputs, offsets, bytes }: Pack, values: readonly Value[]): void {
-    const buffers = inputs.map((i) => values[i].storage.buffer);
-    const [first] = buffers;
-    const inPlace = buffers.every(
-      (b, k) =>
-        b instanceof GpuPart && first instanceof GpuPart && b.block === first.block && b.start === offsets[k],
-    );
-    if (inPlace) return;
-    const block = this.allocateBytes(bytes);
-    inputs.forEach((i, k) => {
-      const { storage } = values[i];
-      const from = placeOf({ ...values[i], offset: 0 });
-      const size = tensorBytes(storage.dtype, storage.length);
-      block.lastUse = this.#queue.sequence;
-      this.#queue.record({
-        kind: 'copy',
-        from: from.block,
-        fromByte: from.offset * gpuBytes(storage.dtype),
-        to: block.buffer,
-        toByte: offsets[k],
-        bytes: size,
-      });
-      this.free(storage.buffer!);
-      storage.buffer = new GpuPart(block, offsets[k], size);
+  move({ storage }: Value, block: GpuBlock, to: DeviceBuffer, toByte: number): void {
+    const from = placeOf({ storage, offset: 0 });
+    block.lastUse = this.#queue.sequence;
+    this.#queue.record({
+      kind: 'copy',
+      from: from.block,
+      fromByte: from.offset * gpuBytes(storage.dtype),
+      to: block.buffer,
+      toByte,
+      bytes: tensorBytes(storage.dtype, storage.length),
     });
+    this.free(storage.buffer!);
+    storage.buffer = to;
   }
 
   /** Lets go of everything on the GPU. Tensors of the device are dead afterwards. */
@@ -659,159 +649,6 @@ export class WebGPUDevice implements Device {
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-/** A program that is one loop, its scratch memory being the program's blocks. */
-function loopProgram(attrs: LoopAttrs): Program {
-  const { program, carries, slices, length } = attrs;
-  const inputs = program.inputs.map(({ shape, dtype }, i) => ({
-    dtype,
-    shape: i >= carries && i < carries + slices ? [length, ...shape] : shape,
-  }));
-  const outputs = program.outputs.map(({ shape, dtype }, i) => ({
-    dtype,
-    shape: i < carries ? shape : [length, ...shape],
-  }));
-  const blocks = loopBlocks(attrs);
-  const slot = (
-    aval: Aval,
-    home: Program['slots'][number]['home'],
-    bytes: number,
-  ): Program['slots'][number] => ({
-    aval,
-    length: sizeOf(aval.shape),
-    bytes,
-    home,
-    first: 0,
-    last: 0,
-  });
-  const slots = [
-    ...inputs.map((a, index) => slot(a, { kind: 'input', index }, 0)),
-    ...outputs.map((a, index) => slot(a, { kind: 'output', index }, 0)),
-    ...blocks.map((bytes, block) =>
-      slot({ shape: [], dtype: 'f32' }, { kind: 'arena', block, offset: 0 }, bytes),
-    ),
-  ];
-  const arg = (a: Aval, i: number): { slot: number; layout: ReturnType<typeof denseLayout> } => ({
-    slot: i,
-    layout: denseLayout(a.shape),
-  });
-  return {
-    inputs,
-    outputs,
-    slots,
-    instructions: [
-      {
-        op: scanOp as Op,
-        attrs,
-        inputs: inputs.map(arg),
-        outputs: outputs.map((a, i) => arg(a, inputs.length + i)),
-        scratch: blocks.map((_, i) => inputs.length + outputs.length + i),
-        node: null,
-        waves: [0],
-      },
-    ],
-    blocks,
-    arenaBytes: 0,
-    donated: outputs.map(() => -1),
-    overwrittenAt: inputs.map(() => Infinity),
-    packs: [],
-    inputBytes: 0,
-    outputBytes: 0,
-    peakBytes: 0,
-  };
-}
-
-/** A program with memory of its own for temporaries; arguments are read where they lie. */
-class GpuExecutable implements Executable {
-  readonly program: Program;
-  readonly failedAt = -1;
-  readonly #device: WebGPUDevice;
-  readonly #loaded: LoadedProgram;
-  #blocks: GpuBlock[] | null = null;
-
-  constructor(device: WebGPUDevice, runner: Runner, program: Program) {
-    this.#device = device;
-    this.program = program;
-    this.#loaded = new LoadedProgram(
-      runner,
-      program,
-      program.inputs.map(() => 4),
-    );
-  }
-
-  run(inputs: readonly Value[]): Value[] {
-    const { program } = this;
-    const device = this.#device;
-    const from = device.sequence;
-    const blocks = this.#own();
-    const borrowed: GpuBlock[] = [];
-    for (const pack of program.packs) device.gather(pack, inputs);
-    const places = inputs.map((v): Place => {
-      if (v.offset % 4 === 0) return placeOf(v);
-      const block = device.densify(v);
-      borrowed.push(block);
-      return { block, offset: 0 };
-    });
-    const outputs = program.outputs.map((aval, i): Place => {
-      const taken = program.donated[i];
-      if (taken !== -1) return places[taken];
-      return { block: device.allocate(aval.dtype, sizeOf(aval.shape)), offset: 0 };
-    });
-    this.#loaded.record({ blocks, inputs: places, outputs });
-    for (const block of borrowed) device.free(block);
-    const values = program.outputs.map((aval, i) => {
-      const value = newValue(device, aval, null);
-      const taken = program.donated[i];
-      value.storage.buffer = taken === -1 ? outputs[i].block : inputs[taken].storage.buffer;
-      if (taken !== -1) inputs[taken].storage.buffer = null;
-      return value;
-    });
-    device.ran(values, from);
-    return values;
-  }
-
-  /** The blocks of the temporaries. */
-  #own(): readonly GpuBlock[] {
-    return (this.#blocks ??= this.program.blocks.map((bytes) => this.#device.allocateBytes(bytes)));
-  }
-
-  async reserve(): Promise<void> {
-    const device = this.#device;
-    this.#own();
-    // Results, and inputs that are brought together, get their memory when it runs: the pool holds it until then.
-    const { outputs, donated, packs } = this.program;
-    const later = [
-      ...outputs.flatMap(({ dtype, shape }, i) =>
-        donated[i] === -1 ? [device.allocate(dtype, sizeOf(shape))] : [],
-      ),
-      ...packs.map(({ bytes }) => device.allocateBytes(bytes)),
-    ];
-    for (const block of later) device.free(block);
-    try {
-      await device.granted();
-    } catch (error) {
-      this.#release();
-      throw error;
-    }
-  }
-
-  #release(): void {
-    for (const block of this.#blocks ?? []) this.#device.free(block);
-    this.#blocks = null;
-  }
-
-  dispose(): void {
-    this.#release();
-    this.#loaded.dispose();
-  }
-}
-
-/** Where a value lies. */
-function placeOf({ storage, offset }: Value): Place {
-  const { buffer } = storage;
-  if (!(buffer instanceof GpuPart)) return { block: buffer as GpuBlock, offset };
-  return { block: buffer.block, offset: offset + buffer.start / gpuBytes(storage.dtype) };
 }
 
 /** Host data as the GPU keeps it: whole words, a word per bool. */

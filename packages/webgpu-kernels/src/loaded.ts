@@ -4,14 +4,8 @@ import type { GpuCall } from '@seq/tensor/engine';
 import { placesOf } from './beside.js';
 import { alignment, viewOf } from './choose.js';
 import type { PreparedPass, Runner } from './runner.js';
-import type { GpuBlock } from './memory.js';
+import type { GpuBlock, Place } from './memory.js';
 import { gpuBytes, tensorBytes } from './memory.js';
-
-/** Memory of an operand: a block and the element where it begins. */
-export interface Place {
-  block: GpuBlock;
-  offset: number;
-}
 
 /** Memory of a carried value, made for so many bytes. */
 interface Carry extends Place {

@@ -2,7 +2,7 @@ import type { DeviceCounters, DeviceMemory } from '@seq/tensor';
 import { usage } from './constants.js';
 import { MemoryError } from '@seq/tensor';
 import type { DType } from '@seq/tensor';
-import type { DeviceBuffer } from '@seq/tensor/engine';
+import type { DeviceBuffer, Value } from '@seq/tensor/engine';
 
 /** A block of GPU memory. */
 export class GpuBlock implements DeviceBuffer {
@@ -37,6 +37,19 @@ export class GpuPart implements DeviceBuffer {
     this.bytes = bytes;
     block.parts++;
   }
+}
+
+/** Memory of an operand: a block and the element where it begins. */
+export interface Place {
+  block: GpuBlock;
+  offset: number;
+}
+
+/** Where a value lies. */
+export function placeOf({ storage, offset }: Pick<Value, 'storage' | 'offset'>): Place {
+  const { buffer } = storage;
+  if (!(buffer instanceof GpuPart)) return { block: buffer as GpuBlock, offset };
+  return { block: buffer.block, offset: offset + buffer.start / gpuBytes(storage.dtype) };
 }
 
 /** Bytes of one element in GPU memory: a bool takes a word. */

@@ -2,8 +2,8 @@
 import { attention } from '@seq/attention';
 import { bigram } from '@seq/conv';
 import { languageModel } from '@seq/lm';
-import { cloneTree, createCpu, key, randomInt, treeLeaves } from '@seq/tensor';
-import type { Device } from '@seq/tensor';
+import { cloneTree, compile, createCpu, key, ones, randomInt, treeLeaves } from '@seq/tensor';
+import type { Device, Tensor } from '@seq/tensor';
 import { adamw, trainStep } from '@seq/train';
 import { requestWebGPU } from '@seq/webgpu-kernels';
 import { describe, expect, test } from 'vitest';
@@ -73,4 +73,22 @@ describe('a compiled training step', () => {
     expect(device.memory().bytes - bytes).toBeLessThanOrEqual(4096);
     device.dispose();
   });
+});
+
+test('what one plan has put side by side, another may write while it reads its neighbour', async () => {
+  const values = async (device: Device): Promise<number[][]> => {
+    const draw = (value: number): Tensor => ones([300], { device }).mul(value);
+    const update = compile(
+      (params: Tensor[], state: ReturnType<typeof optimizer.init>, grads: Tensor[]) =>
+        optimizer.update(params, grads, state),
+      { donate: [0, 1] },
+    );
+    const first = [draw(1), draw(2), draw(3)];
+    const [[x, y, z]] = update(first, optimizer.init(first), [draw(0.5), draw(-0.5), draw(1)]);
+    const one = compile((a: Tensor, b: Tensor) => a.add(b.mul(2)), { donate: [0] });
+    const two = compile((a: Tensor, b: Tensor): Tensor[] => [a.add(b), b.mul(3)], { donate: [0, 1] });
+    const [sum, triple] = two(one(x, y), y);
+    return Promise.all([sum, triple, z].map(async (t) => [...(await t.data())]));
+  };
+  close(await values(await requestWebGPU({ poison: true })), await values(createCpu()));
 });
