@@ -37,11 +37,23 @@ ${body}
 </main>
 <script type="application/json" id="data">${embedJson(data)}</script>
 <script>${chartLibrary()}</script>
-<script>${script}</script>
+<script>${chartDefaults}${script}</script>
 </body>
 </html>
 `;
 }
+
+/** How charts look on all pages. */
+const chartDefaults = `
+{
+  const css = getComputedStyle(document.documentElement);
+  Chart.defaults.color = css.getPropertyValue('--soft').trim();
+  Chart.defaults.borderColor = css.getPropertyValue('--line').trim();
+  Chart.defaults.font.family = 'system-ui, sans-serif';
+  Chart.defaults.animation = false;
+  Chart.defaults.maintainAspectRatio = false;
+}
+`;
 
 /** Text inside HTML. */
 export function escapeHtml(text: string): string {

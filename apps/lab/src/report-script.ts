@@ -3,15 +3,7 @@ export const pageScript = `
 (() => {
   const data = JSON.parse(document.getElementById('data').textContent);
   const palette = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8a7b00'];
-  const css = getComputedStyle(document.documentElement);
-  const soft = css.getPropertyValue('--soft').trim();
-  const line = css.getPropertyValue('--line').trim();
   const grey = '#9a9a92';
-  Chart.defaults.color = soft;
-  Chart.defaults.borderColor = line;
-  Chart.defaults.font.family = 'system-ui, sans-serif';
-  Chart.defaults.animation = false;
-  Chart.defaults.maintainAspectRatio = false;
 
   const rows = [
     ...data.models.map((m, i) => ({ label: m.name, value: m.validation, colour: palette[i % palette.length] })),

@@ -1,12 +1,9 @@
-import { join } from 'node:path';
 import pc from 'picocolors';
 import { EXIT } from '../errors.js';
 import type { ExitCode } from '../errors.js';
 import type { RecallFlags } from '../program.js';
-import { createResultFolder } from '../result-folder.js';
-import { selfCommand, shortPath } from '../run-command.js';
-import { writeWhole } from '../runfolder.js';
-import { columns, formatTable } from '../table.js';
+import { selfCommand } from '../run-command.js';
+import { beginStudy } from '../study.js';
 import { percent, recallReport, recallTable } from './report.js';
 import { subjects } from './subjects.js';
 import { chance } from './task.js';
@@ -20,15 +17,9 @@ const quick = { steps: 60, pairs: [4, 16], sizes: [4, 16], tested: 32 };
 /** Measures how many pairs memories hold; writes results and report, returns the exit code. */
 export async function recallCommand(flags: RecallFlags): Promise<ExitCode> {
   const settings = settingsOf(flags);
-  const folder = createResultFolder(flags.out);
-  const talks = !flags.quiet && !flags.json;
-  const tell = (event: object, line: string): void => {
-    if (flags.json) process.stdout.write(`${JSON.stringify(event)}\n`);
-    else if (talks) process.stdout.write(`${line}\n`);
-  };
-  const began = performance.now();
+  const study = beginStudy(flags);
   const { steps, pairs } = settings;
-  tell(
+  study.tell(
     { type: 'started', settings },
     pc.dim(`Right answers for ${pairs.join(', ')} pairs, after ${steps} steps …`),
   );
@@ -36,24 +27,10 @@ export async function recallCommand(flags: RecallFlags): Promise<ExitCode> {
   for (const subject of subjects(settings.sizes)) {
     const result = await trainRecall(subject, settings);
     models.push(result);
-    tell({ type: 'model', ...result }, `  ${result.title}: ${result.accuracy.map(percent).join(', ')}`);
+    study.tell({ type: 'model', ...result }, `  ${result.title}: ${result.accuracy.map(percent).join(', ')}`);
   }
-  const results: RecallResults = {
-    version: 1,
-    settings,
-    models,
-    chance,
-    seconds: (performance.now() - began) / 1000,
-  };
-  writeWhole(join(folder, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
-  writeWhole(join(folder, 'report.html'), recallReport(results));
-  const shown = shortPath(folder);
-  const { head, rows } = recallTable(results);
-  if (flags.json) process.stdout.write(`${JSON.stringify({ type: 'results', folder: shown, ...results })}\n`);
-  else
-    process.stdout.write(
-      `\n${formatTable(columns(...head), rows)}\n\nReport: ${join(shown, 'report.html')}\n`,
-    );
+  const results: RecallResults = { version: 1, settings, models, chance, seconds: study.seconds() };
+  study.end(results, recallReport(results), [recallTable(results)]);
   return EXIT.ok;
 }
 

@@ -3,12 +3,6 @@ export const recallScript = `
 (() => {
   const data = JSON.parse(document.getElementById('data').textContent);
   const palette = ['#cc79a7', '#e69f00', '#009e73', '#0072b2', '#d55e00', '#56b4e9'];
-  const css = getComputedStyle(document.documentElement);
-  Chart.defaults.color = css.getPropertyValue('--soft').trim();
-  Chart.defaults.borderColor = css.getPropertyValue('--line').trim();
-  Chart.defaults.font.family = 'system-ui, sans-serif';
-  Chart.defaults.animation = false;
-  Chart.defaults.maintainAspectRatio = false;
 
   // A size is a colour, a mechanism a kind of line.
   const sizes = [...new Set(data.models.map((m) => m.size))].filter((d) => d !== null);
