@@ -43,8 +43,9 @@ ${body}
 `;
 }
 
-/** How charts look on all pages. */
+/** How charts look on all pages, and a colour for each of the models of one. */
 const chartDefaults = `
+const palette = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8a7b00', '#7a4fb5', '#c2185b', '#00838f', '#5d4037', '#8bc34a', '#283593', '#f48fb1'];
 {
   const css = getComputedStyle(document.documentElement);
   Chart.defaults.color = css.getPropertyValue('--soft').trim();

@@ -2,7 +2,6 @@
 export const pageScript = `
 (() => {
   const data = JSON.parse(document.getElementById('data').textContent);
-  const palette = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8a7b00'];
   const grey = '#9a9a92';
 
   const rows = [

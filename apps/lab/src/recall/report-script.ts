@@ -2,7 +2,6 @@
 export const recallScript = `
 (() => {
   const data = JSON.parse(document.getElementById('data').textContent);
-  const palette = ['#cc79a7', '#e69f00', '#009e73', '#0072b2', '#d55e00', '#56b4e9'];
 
   // A size is a colour, a mechanism a kind of line.
   const sizes = [...new Set(data.models.map((m) => m.size))].filter((d) => d !== null);

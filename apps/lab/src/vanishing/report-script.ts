@@ -2,7 +2,6 @@
 export const vanishingScript = `
 (() => {
   const data = JSON.parse(document.getElementById('data').textContent);
-  const palette = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8a7b00', '#7a4fb5', '#c2185b', '#8c8c84'];
 
   // A model is a solid line of what was measured and a dashed one with the slope of its theory.
   const pairs = data.decay.flatMap((m, i) => {
