@@ -31,7 +31,7 @@ interface Hold {
   value: Value | null;
 }
 
-const collected = new FinalizationRegistry<Hold>((hold) => {
+const collected = /* @__PURE__ */ new FinalizationRegistry<Hold>((hold) => {
   hold.value?.storage.release();
   hold.value = null;
 });

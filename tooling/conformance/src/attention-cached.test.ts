@@ -61,8 +61,8 @@ function run({ sizes, position, first, options = {} }: Case, device: Device, dty
   return [attendCached(q, state, o), grad((x: Tensor) => attendCached(x, state, o).square().sum(), q)];
 }
 
-/** Cases enough for what the kernels for GPUs add; SEQ_SLOW runs all on all. */
-const few = ['odd heads', 'a ring'];
+/** Cases that meet every branch of the kernels for GPUs; SEQ_SLOW runs all on all. */
+const few = ['odd heads', 'a ring', 'softcap, slopes, sinks, a scale', 'sinks'];
 
 const devices: [string, WebGPUOptions, string[]?][] = [
   ['the adapter as it is', { poison: true }],

@@ -1,5 +1,7 @@
-const f32Bits = new Float32Array(1);
-const u32Bits = new Uint32Array(f32Bits.buffer);
+// One memory seen in two ways; pure, so that a page without half-precision numbers carries neither.
+const memory = /* @__PURE__ */ new ArrayBuffer(4);
+const f32Bits = /* @__PURE__ */ new Float32Array(memory);
+const u32Bits = /* @__PURE__ */ new Uint32Array(memory);
 
 /** Half-precision bits nearest to a number, ties to even, overflow to infinity. */
 export function toHalf(value: number): number {

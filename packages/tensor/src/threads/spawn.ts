@@ -28,13 +28,13 @@ export function spawn(start: Start, failed: (reason: string) => void): End {
     | NodeWorkers
     | undefined;
   if (threads !== undefined) {
-    const source = `${workerSource}work(require('node:worker_threads').workerData);`;
+    const source = `${workerSource()}work(require('node:worker_threads').workerData);`;
     const worker = new threads.Worker(source, { eval: true, workerData: start });
     worker.on('error', (error) => failed(String(error)));
     worker.unref();
     return () => void worker.terminate();
   }
-  const source = `${workerSource}onmessage = (event) => work(event.data);`;
+  const source = `${workerSource()}onmessage = (event) => work(event.data);`;
   const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
   const worker = new Worker(url);
   worker.onerror = (event) => failed(event.message ?? 'the worker could not be loaded');

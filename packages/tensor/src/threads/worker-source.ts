@@ -3,8 +3,9 @@ import { layout as at } from './layout.js';
 /**
  * The program of a worker: text, so that it needs no file of its own. It takes tasks until it is told to stop and sleeps
  * while there are none. Kernels are compiled from the bytes in the shared memory when a task first names them.
+ * A function, so that a page without threads carries none of it.
  */
-export const workerSource: string = `
+export const workerSource = (): string => `
 const work = ({ memory, control, base }) => {
   const words = new Int32Array(control);
   const numbers = new Float64Array(control);
