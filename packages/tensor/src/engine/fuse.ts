@@ -39,17 +39,17 @@ export interface FusedHead {
   readonly shape: Shape;
 }
 
+const infer: Op<FusedAttrs>['infer'] = (_, { avals }) => avals;
+const cost: Op<FusedAttrs>['cost'] = (_, __, { flops, matmulFlops }) => ({ flops, matmulFlops });
+
 /** A chain of element-by-element ops as one: made by the planner for devices that can run it. */
-export const fusedOp: Op<FusedAttrs> = /* @__PURE__ */ defineOp<FusedAttrs>({
-  name: 'fused',
-  infer: (_, { avals }) => avals,
-  cost: (_, __, { flops, matmulFlops }) => ({ flops, matmulFlops }),
-});
+export const fusedOp: Op<FusedAttrs> = /* @__PURE__ */ defineOp<FusedAttrs>({ name: 'fused', infer, cost });
 
 /** A chain behind a head, such as a matrix product with bias, activation and residual. */
 export const finishedOp: Op<FusedAttrs> = /* @__PURE__ */ defineOp<FusedAttrs>({
-  ...fusedOp,
   name: 'finished',
+  infer,
+  cost,
 });
 
 /** What fusion must know of a device. */
