@@ -54,13 +54,22 @@ async function compiled(
   return results;
 }
 
+/** The device with poisoned memory beside each device that is judged: one for all mixers, which share its kernels. */
+const poisonedBeside = new WeakMap<Device, Promise<Device | null>>();
+
+function poisonedOf({ device, on }: LawContext): Promise<Device | null> {
+  let made = poisonedBeside.get(device);
+  if (made === undefined) poisonedBeside.set(device, (made = on.fresh({ poison: true })));
+  return made;
+}
+
 /** The same results, bit for bit, on a device whose recycled memory is filled with NaN. */
 export async function recycledMemory(mixer: Mixer, ctx: LawContext): Promise<void> {
   const law = 'recycled memory';
   const T = (ctx.border?.size ?? 3) + 3;
+  const poisoned = await poisonedOf(ctx);
+  if (!poisoned) return;
   for (const dtype of ctx.on.dtypes) {
-    const poisoned = await ctx.on.fresh({ poison: true });
-    if (!poisoned) return;
     const want = await everything(mixer, { device: ctx.device, dtype }, T);
     const got = await everything(mixer, { device: poisoned, dtype }, T);
     for (const [i, [name, value]] of got.entries())
