@@ -10,8 +10,8 @@ export interface Task {
   readonly args: readonly number[];
 }
 
-/** Milliseconds after which a worker that has finished nothing is given up. */
-const PATIENCE = 60_000;
+/** Milliseconds after which a worker that has finished nothing is given up; the longest kernels take about one minute. */
+const PATIENCE = 300_000;
 
 /** Looks at the counter this often before the thread sleeps, where it may. */
 const SPINS = 2000;
