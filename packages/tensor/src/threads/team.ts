@@ -10,7 +10,7 @@ export interface Task {
   readonly args: readonly number[];
 }
 
-/** Milliseconds after which a worker that has finished nothing is given up; the longest kernels take about one minute. */
+/** Milliseconds after which a worker that has finished nothing is given up: longer than a kernel should take anywhere. */
 const PATIENCE = 300_000;
 
 /** Looks at the counter this often before the thread sleeps, where it may. */
