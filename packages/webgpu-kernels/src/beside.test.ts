@@ -2,7 +2,7 @@ import type { Tensor } from '@seq/tensor';
 import { compile, concat, createCpu, grad, tensor } from '@seq/tensor';
 import { describe, expect, test } from 'vitest';
 import { createRecording } from './recording.js';
-import { floorTestDevice, freshDevice, random, testDevice } from './testkit.js';
+import { freshDevice, random } from './testkit.js';
 
 type Body = (...xs: Tensor[]) => Tensor | readonly Tensor[];
 
@@ -13,16 +13,21 @@ const numbers = (shapes: readonly (readonly number[])[], device: Tensor['device'
     return tensor(data, { shape, device });
   });
 
+type Opened = ReturnType<typeof freshDevice>;
+const once = (open: () => Opened): (() => Opened) => {
+  let opened: Opened | undefined;
+  return () => (opened ??= open());
+};
+const joining = once(() => freshDevice({ joinDispatches: true }));
+const joiningAtFloor = once(() => freshDevice({ joinDispatches: true, floor: true }));
 /** The kernels for GPUs, whose invocations meet at barriers, with no more than every device has. */
-let opened: ReturnType<typeof freshDevice> | undefined;
-const gpuAtFloor = (): ReturnType<typeof freshDevice> =>
-  (opened ??= freshDevice({ floor: true, assumeGpu: true }));
+const gpuAtFloor = once(() => freshDevice({ floor: true, assumeGpu: true }));
 
 /** What a compiled body gives on the GPU, twice, is what it gives on the CPU. Answers with the dispatches of a run. */
 async function agree(f: Body, shapes: readonly (readonly number[])[], asGpu = false): Promise<number[]> {
   const want = await Promise.all([f(...numbers(shapes, createCpu()))].flat().map((t) => t.data()));
   const counts: number[] = [];
-  const devices = asGpu ? [gpuAtFloor()] : [testDevice(), floorTestDevice()];
+  const devices = asGpu ? [gpuAtFloor()] : [joining(), joiningAtFloor()];
   for (const device of await Promise.all(devices)) {
     const run = compile((...xs: Tensor[]) => [f(...xs)].flat());
     const xs = numbers(shapes, device);
@@ -98,7 +103,7 @@ describe('kernels side by side', () => {
   });
 
   test('joined passes report whose data is bad', async () => {
-    const device = await testDevice();
+    const device = await joining();
     const at = (...ids: number[]): Tensor => tensor(ids, { dtype: 'i32', device });
     const [table] = numbers([[5, 3]], device);
     const run = compile((i: Tensor, j: Tensor) => [table.gather(i), table.gather(j), table.mul(2)]);

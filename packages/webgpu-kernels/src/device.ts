@@ -46,6 +46,11 @@ export interface DeviceOptions {
   name?: string;
   /** Looks for NaN and +∞ after every kernel and names the op, its line and the step. Slow; default false. */
   checkNumerics?: boolean;
+  /**
+   * Plans run kernels that do not need each other as one dispatch. Dispatches get fewer, shaders more and longer: default
+   * true but on a software adapter, where compiling takes longest and a dispatch costs little.
+   */
+  joinDispatches?: boolean;
   /** Fills recycled memory with NaN before it is used again, for tests; default false. */
   poison?: boolean;
   /** Runs ops as their references and ignores their own kernels and gradient rules, for tests; default false. */
@@ -85,6 +90,7 @@ export class WebGPUDevice implements Device {
   readonly kind = 'webgpu';
   readonly name: string;
   readonly checkNumerics: boolean;
+  readonly #joins: boolean;
   readonly keepsSites = true;
   readonly referencesOnly: boolean;
   readonly poison: boolean;
@@ -119,6 +125,7 @@ export class WebGPUDevice implements Device {
     {
       name = 'webgpu',
       checkNumerics = false,
+      joinDispatches = !limits.software,
       poison = false,
       references = false,
       trackLeaks = false,
@@ -132,6 +139,8 @@ export class WebGPUDevice implements Device {
     this.limits = limits;
     this.name = name;
     this.checkNumerics = checkNumerics;
+    // Checks of numbers stand between kernels.
+    this.#joins = joinDispatches && !checkNumerics;
     this.referencesOnly = references;
     this.poison = poison;
     this.#release = release;
@@ -213,8 +222,7 @@ export class WebGPUDevice implements Device {
         };
         return scratchOf(this.#chooser, op, call);
       },
-      // Checks of numbers stand between kernels.
-      ...(!this.checkNumerics && { beside }),
+      ...(this.#joins && { beside }),
     };
   }
 

@@ -61,7 +61,7 @@ async function alternate(device: Device): Promise<{ ends: number[][][]; kept: nu
 describe('a compiled training step', () => {
   test('of two models in turns gives what it gives on the CPU, and leaves no memory behind', async () => {
     const want = await alternate(createCpu());
-    const device = await requestWebGPU({ poison: true, trackLeaks: true });
+    const device = await requestWebGPU({ poison: true, trackLeaks: true, joinDispatches: true });
     const { bytes } = device.memory();
     for (let round = 0; round < 2; round++) {
       const got = await alternate(device);
@@ -90,5 +90,5 @@ test('what one plan has put side by side, another may write while it reads its n
     const [sum, triple] = two(one(x, y), y);
     return Promise.all([sum, triple, z].map(async (t) => [...(await t.data())]));
   };
-  close(await values(await requestWebGPU({ poison: true })), await values(createCpu()));
+  close(await values(await requestWebGPU({ poison: true, joinDispatches: true })), await values(createCpu()));
 });
