@@ -40,7 +40,8 @@ async function besides(
   const watched = watch(installWebGPU());
   const { requestWebGPU } = await import('@seq/webgpu-kernels');
   let found = '';
-  const device = await requestWebGPU({ log: (text) => void (found = text) });
+  // As on a GPU, also where a program plays one.
+  const device = await requestWebGPU({ joinDispatches: true, log: (text) => void (found = text) });
   print(`\nOne warm run of each library, counted between it and the device (${found}):`);
   const contenders = [seq(device, 'seq'), ...(await peersOn())];
   const all: PeerCount[] = [];
