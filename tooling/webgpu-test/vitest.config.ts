@@ -10,6 +10,13 @@ const root = join(import.meta.dirname, '..', '..');
 export default defineConfig({
   root,
   plugins: [assets],
+  // A page may share memory with its workers only where it is isolated from other origins.
+  server: {
+    headers: {
+      'Cross-Origin-Opener-Policy': 'same-origin',
+      'Cross-Origin-Embedder-Policy': 'require-corp',
+    },
+  },
   cacheDir: join(root, 'node_modules', '.cache', 'vite-browser'),
   test: {
     include: ['tooling/webgpu-test/src/**/*.browser.ts'],
