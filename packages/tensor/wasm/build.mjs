@@ -1,6 +1,6 @@
 // Compiles the kernels of a package, wasm/*.as with wasm/index.as at the head, into src/wasm/modules.ts: once for every
-// processor with SIMD, once with relaxed SIMD. Started in the package's folder. Does nothing when sources, compiler and
-// flags are those of the file that is there.
+// processor with SIMD, once with relaxed SIMD, woven into one list. Started in the package's folder. Does nothing when
+// sources, compiler and flags are those of the file that is there.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -20,7 +20,7 @@ const flags = [
   // The import of a shared memory; where there are no threads, one byte makes it that of an ordinary one.
   ...['--importMemory', '--sharedMemory', '--maximumMemory', '65536', '--enable', 'simd,threads'],
 ];
-const builds = { plain: flags, relaxed: [...flags, '--enable', 'relaxed-simd'] };
+const relaxedFlags = [...flags, '--enable', 'relaxed-simd'];
 
 const sourcesIn = (place) =>
   readdirSync(place)
@@ -28,7 +28,7 @@ const sourcesIn = (place) =>
     .sort()
     .map((name) => join(place, name));
 const { version } = createRequire(import.meta.url)('assemblyscript/package.json');
-const hash = createHash('sha256').update(`${version} ${JSON.stringify(builds)}`);
+const hash = createHash('sha256').update(`${version} ${JSON.stringify(relaxedFlags)}`);
 hash.update(readFileSync(fileURLToPath(import.meta.url)));
 for (const file of new Set([...sourcesIn(core), ...sourcesIn(folder)])) {
   hash.update(relative(core, file)).update(readFileSync(file));
@@ -38,16 +38,57 @@ const stamp = `// Made from wasm/*.as, ${hash.digest('hex')}`;
 if (!existsSync(target) || !readFileSync(target, 'utf8').startsWith(`${stamp}\n`)) {
   // The compiler takes longer to load than to find out that there is nothing to do.
   const { default: asc } = await import('assemblyscript/asc');
-  let text = `${stamp}\n`;
-  for (const [name, args] of Object.entries(builds)) {
-    const bytes = await compile(asc, args);
-    // Every Node can load the plain build; the other has the same constants.
-    if (name === 'plain') check(bytes);
-    // In hex gzip finds what repeats, within a build and from one to the other; in base64 it does not.
-    text += `export const ${name}: string =\n  '${Buffer.from(bytes).toString('hex')}';\n`;
-  }
+  const plain = await compile(asc, flags);
+  // Every Node can load the plain build; the other has the same constants.
+  check(plain);
+  const parts = weave(hex(plain), hex(await compile(asc, relaxedFlags)));
+  const text = parts.map((part) => (typeof part === 'string' ? `'${part}'` : `['${part.join("', '")}']`));
+  const type = 'readonly (string | readonly [plain: string, relaxed: string])[]';
   mkdirSync(dirname(target), { recursive: true });
-  writeFileSync(target, text);
+  writeFileSync(target, `${stamp}\nexport const builds: ${type} = [\n  ${text.join(',\n  ')},\n];\n`);
+}
+
+/** In hex gzip finds what repeats; in base64 it does not. */
+function hex(bytes) {
+  return Buffer.from(bytes).toString('hex');
+}
+
+/**
+ * Two builds in hex as a list of what they have in common, once, and what differs, as a pair. They are the same code but
+ * for some instructions, and lie further apart than gzip looks back.
+ */
+function weave(plain, relaxed) {
+  const [probe, least] = [16, 48]; // digits, two a byte
+  const places = new Map();
+  for (let j = 0; j + probe <= relaxed.length; j += 2) {
+    const key = relaxed.slice(j, j + probe);
+    places.set(key, [...(places.get(key) ?? []), j]);
+  }
+  const parts = [];
+  let [i, fromPlain, fromRelaxed] = [0, 0, 0];
+  const differ = (toPlain, toRelaxed) => {
+    const pair = [plain.slice(fromPlain, toPlain), relaxed.slice(fromRelaxed, toRelaxed)];
+    if (pair.some((part) => part !== '')) parts.push(pair);
+  };
+  while (i + probe <= plain.length) {
+    let [length, at] = [0, 0];
+    for (const j of places.get(plain.slice(i, i + probe)) ?? []) {
+      if (j < fromRelaxed || j > fromRelaxed + 6000) continue;
+      let n = probe;
+      while (i + n < plain.length && plain.slice(i + n, i + n + 2) === relaxed.slice(j + n, j + n + 2))
+        n += 2;
+      if (n > length) [length, at] = [n, j];
+    }
+    if (length < least) {
+      i += 2;
+      continue;
+    }
+    differ(i, at);
+    parts.push(plain.slice(i, i + length));
+    [i, fromPlain, fromRelaxed] = [i + length, i + length, at + length];
+  }
+  differ(plain.length, relaxed.length);
+  return parts;
 }
 
 async function compile(asc, args) {

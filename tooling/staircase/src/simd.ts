@@ -5,7 +5,7 @@ import { gammaTapsOp } from './kernel.js';
 import { gammaMemoryOver } from './parallel.js';
 import type { GammaTaps } from './parallel.js';
 import type { GammaOptions, GammaParams, GammaState } from './step.js';
-import { plain, relaxed } from './wasm/modules.js';
+import { builds } from './wasm/modules.js';
 
 /** What `wasm/index.as` exports. */
 interface GammaKernels {
@@ -21,7 +21,7 @@ interface GammaKernels {
   ): void;
 }
 
-const gammaKernels: KernelModule<GammaKernels> = /* @__PURE__ */ defineKernels({ plain, relaxed });
+const gammaKernels: KernelModule<GammaKernels> = /* @__PURE__ */ defineKernels(builds);
 
 /** The op of the stair below, with a kernel in WebAssembly for f32. */
 export const simdGammaTapsOp: Op<null> = defineOp<null>({

@@ -1,7 +1,7 @@
 // The WebAssembly kernels of this package, `wasm/index.as`.
 import { defineKernels } from '@seq/tensor';
 import type { KernelModule } from '@seq/tensor';
-import { plain, relaxed } from '../wasm/modules.js';
+import { builds } from '../wasm/modules.js';
 
 /** Both work on units from … to − 1 of a call in words. */
 export interface FlashKernels {
@@ -11,4 +11,4 @@ export interface FlashKernels {
   flashBackward(call: number, from: number, to: number): void;
 }
 
-export const flashKernels: KernelModule<FlashKernels> = /* @__PURE__ */ defineKernels({ plain, relaxed });
+export const flashKernels: KernelModule<FlashKernels> = /* @__PURE__ */ defineKernels(builds);

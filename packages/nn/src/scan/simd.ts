@@ -1,7 +1,7 @@
 // The scan's kernels in WebAssembly, for f32. They keep what a chunk needs in a thread's workplace, so sizes are bounded.
 import { address, defineKernels, runParts } from '@seq/tensor';
 import type { CpuCall, KernelModule } from '@seq/tensor';
-import { plain, relaxed } from '../wasm/modules.js';
+import { builds } from '../wasm/modules.js';
 import { operandsOf, sizesOf } from './shapes.js';
 import type { ScanAttrs, ScanSizes } from './shapes.js';
 
@@ -11,7 +11,7 @@ interface ScanKernels {
   scanBackward(...numbers: number[]): void;
 }
 
-const kernels: KernelModule<ScanKernels> = /* @__PURE__ */ defineKernels({ plain, relaxed });
+const kernels: KernelModule<ScanKernels> = /* @__PURE__ */ defineKernels(builds);
 
 /** Bytes of the workplace behind what it begins with. */
 const workplace = 850_000;

@@ -1,6 +1,6 @@
 import { address, defineKernels, kernelsOf, runParts } from '@seq/tensor';
 import type { CpuCall, CpuView, KernelModule, Kernels } from '@seq/tensor';
-import { plain, relaxed } from '../wasm/modules.js';
+import { builds } from '../wasm/modules.js';
 
 /** What `wasm/index.as` exports: whole sequences for some rows of the batch, by addresses. */
 type TimeLoop = (...args: number[]) => void;
@@ -8,7 +8,7 @@ export type RnnKernels = Readonly<
   Record<'lstm' | 'lstmGrad' | 'gru' | 'gruGrad' | 'elman' | 'elmanGrad', TimeLoop>
 >;
 
-const rnnKernels: KernelModule<RnnKernels> = /* @__PURE__ */ defineKernels({ plain, relaxed });
+const rnnKernels: KernelModule<RnnKernels> = /* @__PURE__ */ defineKernels(builds);
 
 /** The kernels of the device that runs an f32 call; null where loops must do. */
 export const kernelsFor = (call: CpuCall<unknown>): Kernels | null =>

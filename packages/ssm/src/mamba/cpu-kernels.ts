@@ -1,6 +1,6 @@
 import { address, defineKernels, runParts, sizeOf } from '@seq/tensor';
 import type { CpuCall, CpuView, KernelModule } from '@seq/tensor';
-import { plain, relaxed } from '../wasm/modules.js';
+import { builds } from '../wasm/modules.js';
 import { operandsOf, scanSizes } from './shape.js';
 import type { ScanAttrs, ScanSizes } from './shape.js';
 
@@ -10,7 +10,7 @@ interface ScanKernels {
   selectiveScanBackward(...addressesAndSizes: number[]): void;
 }
 
-const scanKernels: KernelModule<ScanKernels> = /* @__PURE__ */ defineKernels({ plain, relaxed });
+const scanKernels: KernelModule<ScanKernels> = /* @__PURE__ */ defineKernels(builds);
 
 /** Largest N whose chunk fits into the workplace of a thread. */
 const maxStates = 1024;

@@ -5,7 +5,7 @@ import type { Task } from '../threads/team.js';
 import { BASE, compile, GUEST_AT, GUEST_BYTES, HEAP_BASE, MAX_PAGES, WORKPLACE } from '../wasm/load.js';
 import type { Builds, Compiled } from '../wasm/load.js';
 import type { Kernels } from '../wasm/kernels.js';
-import { plain, relaxed } from '../wasm/modules.js';
+import { builds as core } from '../wasm/modules.js';
 
 const PAGE = 65536;
 const MAX_BYTES = MAX_PAGES * PAGE;
@@ -29,9 +29,6 @@ export function heapOf(buffer: ArrayBufferLike): Heap | null {
 
 type Exports = Record<string, (...args: readonly number[]) => void>;
 
-/** The kernels of this package. */
-const core: Builds = { plain, relaxed };
-
 /**
  * Kernels of another package, on the heap of a device; K is what they export. A value like any other: nothing is
  * compiled before a device runs them.
@@ -45,7 +42,7 @@ export interface KernelModule<K> {
 /**
  * Declares the WebAssembly kernels of a package; see docs/cpu.md.
  *
- * @param builds  `{ plain, relaxed }` of the package's `src/wasm/modules.ts`
+ * @param builds  what the package's `src/wasm/modules.ts` holds
  */
 export function defineKernels<K>(builds: Builds): KernelModule<K> {
   return { builds };

@@ -1,13 +1,11 @@
 /** Which kernels a device runs: WebAssembly with relaxed SIMD or with plain SIMD, or loops over typed arrays. */
 export type Build = 'relaxed' | 'plain' | 'loops';
 
-/** Kernels compiled twice, in hexadecimal: what `wasm/build.mjs` writes into `src/wasm/modules.ts` of a package. */
-export interface Builds {
-  /** For every engine with SIMD. */
-  readonly plain: string;
-  /** With relaxed SIMD. */
-  readonly relaxed: string;
-}
+/**
+ * Kernels compiled twice, for every engine with SIMD and with relaxed SIMD: pieces in hexadecimal which both builds have,
+ * and pairs where they differ. `wasm/build.mjs` writes it into `src/wasm/modules.ts` of a package.
+ */
+export type Builds = readonly (string | readonly [plain: string, relaxed: string])[];
 
 /** A module for this engine. */
 export interface Compiled {
@@ -54,7 +52,9 @@ export function compile(builds: Builds, build: 'relaxed' | 'plain', shared: bool
   if (before !== undefined) return before;
   let result: Compiled | null = null;
   try {
-    const bytes = bytesOf(builds[build], shared);
+    const which = build === 'plain' ? 0 : 1;
+    const hex = builds.map((part) => (typeof part === 'string' ? part : part[which])).join('');
+    const bytes = bytesOf(hex, shared);
     if (WebAssembly.validate(bytes)) result = { build, bytes, module: new WebAssembly.Module(bytes) };
     else if (build === 'relaxed') result = compile(builds, 'plain', shared);
   } catch {
