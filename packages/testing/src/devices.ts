@@ -1,6 +1,6 @@
 import { cpu, createCpu } from '@seq/tensor';
 import type { Device } from '@seq/tensor';
-import type { WebGPUOptions } from '@seq/webgpu-kernels';
+import type { WebGPUDevice, WebGPUOptions } from '@seq/webgpu-kernels';
 import type { TestDevice } from './types.js';
 
 interface Opened {
@@ -14,14 +14,16 @@ const webgpu: Opened = await openWebGPU();
 
 async function openWebGPU(): Promise<Opened> {
   const none = (reason: string): Opened => ({ device: null, reason, fresh: () => Promise.resolve(null) });
-  let request: (o?: WebGPUOptions) => Promise<Device>;
+  let request: (o?: WebGPUOptions) => Promise<WebGPUDevice>;
   try {
     ({ requestWebGPU: request } = await import('@seq/webgpu-kernels'));
   } catch {
     return none('the package @seq/webgpu-kernels is not installed');
   }
   try {
-    return { device: await request(), fresh: (o = {}) => request(o) };
+    const device = await request();
+    // Others on the same device of the platform: the kernels that it has compiled serve them all.
+    return { device, fresh: (o = {}) => request({ ...o, device: device.gpu }) };
   } catch (error) {
     return none((error as Error).message);
   }

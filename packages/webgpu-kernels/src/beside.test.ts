@@ -2,7 +2,7 @@ import type { Tensor } from '@seq/tensor';
 import { compile, concat, createCpu, grad, tensor } from '@seq/tensor';
 import { describe, expect, test } from 'vitest';
 import { createRecording } from './recording.js';
-import { freshDevice, random } from './testkit.js';
+import { besideDevice, freshDevice, random } from './testkit.js';
 
 type Body = (...xs: Tensor[]) => Tensor | readonly Tensor[];
 
@@ -18,7 +18,7 @@ const once = (open: () => Opened): (() => Opened) => {
   let opened: Opened | undefined;
   return () => (opened ??= open());
 };
-const joining = once(() => freshDevice({ joinDispatches: true }));
+const joining = once(() => besideDevice({ joinDispatches: true }));
 const joiningAtFloor = once(() => freshDevice({ joinDispatches: true, floor: true }));
 /** The kernels for GPUs, whose invocations meet at barriers, with no more than every device has. */
 const gpuAtFloor = once(() => freshDevice({ floor: true, assumeGpu: true }));

@@ -3,6 +3,7 @@ import { apply1, compile, defineOp, IndexError, NumericsError, SeqError, tensor 
 import { describe, expect, test } from 'vitest';
 import { requestFaulty } from './fault.js';
 import { createRecording } from './recording.js';
+import { requestWebGPU } from './request.js';
 import { freshDevice, testDevice } from './testkit.js';
 import { grid, memo, reads, shader, writes } from './wgsl/index.js';
 
@@ -251,6 +252,33 @@ describe('a WebGPU device', () => {
     device.dispose();
     device.dispose();
     expect((await rejection(x.data())).message).toMatch(/the device mine was disposed of/);
+  });
+
+  test('several on one GPUDevice share kernels, keep memory and errors apart, and leave it alive', async () => {
+    const one = await freshDevice();
+    const [two, three] = await Promise.all([
+      requestWebGPU({ device: one.gpu, name: 'two', poison: true }),
+      requestWebGPU({ device: one.gpu, name: 'three', floor: true }),
+    ]);
+    expect(two.limits).toEqual(one.limits);
+    expect([three.limits.storageBuffers, three.limits.f16, three.limits.subgroupSize]).toEqual([8, false, 0]);
+    const x = [one, two].map((device) => tensor(Float32Array.of(1, -2), { device }));
+    expect(await scale(x[0], 2).data()).toEqual(Float32Array.of(2, -4));
+    const { pipelines } = one.counters;
+    const [bad, good] = await Promise.all([
+      rejection(apply1(positiveOp, [x[1]], null).data()),
+      scale(x[0], 3).data(),
+    ]);
+    expect(bad.message).toMatch(/element 1/);
+    expect(good).toEqual(Float32Array.of(3, -6));
+    expect(await scale(x[1].abs(), 3).data()).toEqual(Float32Array.of(3, 6));
+    expect(one.counters.pipelines - pipelines).toBe(2); // positive and abs, none again for what both run
+    const { bytes } = one.memory();
+    two.dispose();
+    expect(one.memory().bytes).toBe(bytes);
+    expect(await scale(x[0], 4).data()).toEqual(Float32Array.of(4, -8));
+    one.dispose();
+    expect(() => tensor(Float32Array.of(1), { device: two })).toThrow(/two was disposed of/);
   });
 
   test('counts on a recording device what it would ask of a GPU', async () => {

@@ -35,7 +35,8 @@ import { LoadedProgram, loopBlocks } from './loaded.js';
 import { loopProgram } from './loop-program.js';
 import type { GpuBlock, Place } from './memory.js';
 import { blockBytes, gpuBytes, GpuPart, GpuPool, placeOf, tensorBytes } from './memory.js';
-import { Pipelines } from './pipelines.js';
+import { pipelinesOf } from './pipelines.js';
+import type { Pipelines } from './pipelines.js';
 import type { Submitted } from './queue.js';
 import { Queue } from './queue.js';
 import { located, Runner, scratchOf } from './runner.js';
@@ -132,7 +133,7 @@ export class WebGPUDevice implements Device {
       poolBytes = 512 * 2 ** 20,
       kernels,
     }: DeviceOptions = {},
-    release: () => void = () => {},
+    release: () => void = () => gpu.destroy(),
   ) {
     announceCopy();
     this.gpu = gpu;
@@ -148,7 +149,7 @@ export class WebGPUDevice implements Device {
     const own = tensorKernels();
     for (const [op, k] of kernels ?? []) own.set(op, k);
     this.#chooser = new Chooser(limits, own);
-    this.#pipelines = new Pipelines(gpu);
+    this.#pipelines = pipelinesOf(gpu);
     this.#queue = new Queue(gpu, {
       onFailure: (error, node, sequence) => this.#fail(error, node, sequence),
       onRefused: (message, commands) => this.#refused(message, commands),
@@ -650,7 +651,6 @@ export class WebGPUDevice implements Device {
     this.#pool.dispose();
     this.#queue.dispose();
     this.#gone = new DeviceError(`webgpu: the device ${this.name} was disposed of. Request a new one.`);
-    this.gpu.destroy();
     this.#release();
   }
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { finishedOp } from '@seq/tensor/engine';
 import type { GpuVariant, Op } from '@seq/tensor/engine';
 import { tensorKernels } from './kernels/index.js';
-import { floorTestDevice, freshDevice, random, testDevice } from './testkit.js';
+import { besideDevice, floorTestDevice, random, testDevice } from './testkit.js';
 
 type Body = (...xs: Tensor[]) => Tensor | readonly Tensor[];
 
@@ -142,7 +142,7 @@ describe('a plan', () => {
         plan: (call, limits) => v.plan(call, { ...limits, software: false }),
       }));
     expect(gpu.length).toBe(2);
-    const device = await freshDevice({
+    const device = await besideDevice({
       kernels: new Map([[finishedOp as Op, { strided: true, variants: gpu }]]),
     });
     const dense: Body = (x, w, b, r) => {

@@ -23,6 +23,15 @@ interface Layouts {
   readonly pipeline: GPUPipelineLayout;
 }
 
+const known = /* @__PURE__ */ new WeakMap<GPUDevice, Pipelines>();
+
+/** The pipelines of a device of the platform, which all devices made of it share. */
+export function pipelinesOf(gpu: GPUDevice): Pipelines {
+  let pipelines = known.get(gpu);
+  if (pipelines === undefined) known.set(gpu, (pipelines = new Pipelines(gpu)));
+  return pipelines;
+}
+
 /** Pipelines by their text, compiled once, asynchronously and in parallel. */
 export class Pipelines {
   readonly #gpu: GPUDevice;

@@ -215,14 +215,12 @@ export class Queue {
     let group = this.#groups.get(key);
     if (group === undefined) {
       if (this.#groups.size >= keptGroups) this.#groups = new Map();
-      group = this.#gpu.createBindGroup({
-        label: pipeline.shader.name,
-        layout: pipeline.layout,
-        entries: [
-          { binding: 0, resource: { buffer: this.#uniforms, offset: 0, size: pipeline.blockBytes } },
-          ...blocks.map((b, i) => ({ binding: i + 1, resource: { buffer: b.buffer } })),
-        ],
-      });
+      const entries = [
+        { binding: 0, resource: { buffer: this.#uniforms, offset: 0, size: pipeline.blockBytes } },
+        ...blocks.map((b, i) => ({ binding: i + 1, resource: { buffer: b.buffer } })),
+      ];
+      const { layout, shader } = pipeline;
+      group = this.#judged(() => this.#gpu.createBindGroup({ label: shader.name, layout, entries }));
       this.counters.bindGroups++;
       this.#groups.set(key, group);
     }
@@ -230,17 +228,29 @@ export class Queue {
   }
 
   #open(): GPUCommandEncoder {
-    if (this.#encoder === null) {
-      this.#gpu.pushErrorScope('validation');
-      this.#encoder = this.#gpu.createCommandEncoder();
-    }
-    return this.#encoder;
+    return (this.#encoder ??= this.#gpu.createCommandEncoder());
   }
 
   #endPass(): void {
     this.#pass?.end();
     this.#pass = null;
     this.#current = null;
+  }
+
+  /** Makes a call whose refusal concerns the commands of this window. The scope ends with it: others have theirs. */
+  #judged<T>(call: () => T): T {
+    const commands = this.#window;
+    this.#gpu.pushErrorScope('validation');
+    const result = call();
+    const scope = this.#gpu.popErrorScope().then(
+      (error) => {
+        if (error !== null) this.#host.onRefused(error.message, commands);
+      },
+      () => {}, // the device is lost: reported where it was noticed
+    );
+    this.#scopes.add(scope);
+    void scope.finally(() => this.#scopes.delete(scope));
+    return result;
   }
 
   /** Dispatches that are encoded and wait for being submitted. */
@@ -250,23 +260,17 @@ export class Queue {
 
   /** Gives what is encoded to the GPU. */
   submit(): void {
-    if (this.#encoder !== null) {
+    const encoder = this.#encoder;
+    if (encoder !== null) {
       this.#endPass();
-      if (this.#slots > 0) {
-        this.#gpu.queue.writeBuffer(this.#uniforms, 0, this.#words, 0, (this.#slots * stride) / 4);
-      }
-      this.#gpu.queue.submit([this.#encoder.finish()]);
+      this.#judged(() => {
+        if (this.#slots > 0) {
+          this.#gpu.queue.writeBuffer(this.#uniforms, 0, this.#words, 0, (this.#slots * stride) / 4);
+        }
+        this.#gpu.queue.submit([encoder.finish()]);
+      });
       this.counters.submits++;
       this.#encoder = null;
-      const commands = this.#window;
-      const scope = this.#gpu.popErrorScope().then(
-        (error) => {
-          if (error !== null) this.#host.onRefused(error.message, commands);
-        },
-        () => {}, // the device is lost: reported where it was noticed
-      );
-      this.#scopes.add(scope);
-      void scope.finally(() => this.#scopes.delete(scope));
       this.#slots = 0;
       this.#window = [];
     }

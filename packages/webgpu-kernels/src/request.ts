@@ -3,16 +3,29 @@ import type { GpuLimits } from '@seq/tensor/engine';
 import type { DeviceOptions } from './device.js';
 import { WebGPUDevice } from './device.js';
 
+const featureNames = {
+  f16: 'shader-f16',
+  subgroups: 'subgroups',
+  timestamps: 'timestamp-query',
+} as const;
+
+type Feature = keyof typeof featureNames;
+
 /** Options of `requestWebGPU`. */
 export interface WebGPUOptions extends DeviceOptions {
   /** Where adapters come from; default `navigator.gpu`, and in Node the npm package `webgpu`. */
   gpu?: GPU;
+  /**
+   * The platform's device to use, for applications with WebGPU code of their own and for several devices that share
+   * compiled kernels; `dispose` leaves it alive. Default: one of its own, with all features and limits that help.
+   */
+  device?: GPUDevice;
   /** A wish of the adapter's choice; default the platform's. */
   powerPreference?: GPUPowerPreference;
   /** Whether an adapter that is a program on the CPU may serve; default true, with a line in the log. */
   allowSoftware?: boolean;
   /** Features to leave unused although the adapter has them; default none. */
-  without?: readonly ('f16' | 'subgroups' | 'timestamps')[];
+  without?: readonly Feature[];
   /** Ask for no more than every WebGPU device has: tests of what runs on the weakest. Default false. */
   floor?: boolean;
   /** Choose the kernels meant for real GPUs on a software adapter as well: for tests of them. Default false. */
@@ -35,6 +48,7 @@ let nodeGpu: GPU | null = null;
  */
 export async function requestWebGPU({
   gpu,
+  device: given,
   powerPreference,
   allowSoftware = true,
   without = [],
@@ -43,40 +57,42 @@ export async function requestWebGPU({
   log = () => {},
   ...options
 }: WebGPUOptions = {}): Promise<WebGPUDevice> {
-  const source = gpu ?? (await findGpu());
-  const adapter = await source.requestAdapter(powerPreference === undefined ? {} : { powerPreference });
+  const source = given === undefined ? (gpu ?? (await findGpu())) : null;
+  const adapter = await source?.requestAdapter(powerPreference === undefined ? {} : { powerPreference });
   if (adapter === null) {
     throw new DeviceError(
       'requestWebGPU: the platform must offer an adapter, it has none. Update the graphics driver; in Chromium see chrome://gpu, on Linux servers install a Vulkan driver (Mesa has one that needs no GPU).',
     );
   }
-  const { info } = adapter;
+  const info = (adapter?.info ?? given?.adapterInfo)!;
   const title =
     [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' ') || 'unnamed';
-  const software = isSoftware(adapter);
+  const software = isSoftware(info);
   if (software && !allowSoftware) {
     throw new DeviceError(
       `requestWebGPU: the adapter must be a GPU (allowSoftware: false), got ${title}. Allow it, or use the CPU device.`,
     );
   }
-  const wants = (name: 'f16' | 'subgroups' | 'timestamps', feature: GPUFeatureName): GPUFeatureName[] =>
-    !floor && !without.includes(name) && adapter.features.has(feature) ? [feature] : [];
-  const requiredFeatures = [
-    ...wants('f16', 'shader-f16'),
-    ...wants('subgroups', 'subgroups'),
-    ...wants('timestamps', 'timestamp-query'),
-  ];
-  const device = await adapter.requestDevice({
-    label: options.name ?? 'webgpu',
-    requiredFeatures,
-    requiredLimits: floor ? {} : raised(adapter.limits),
-  });
-  const limits = limitsOf(device, adapter, software && !assumeGpu, floor);
+  const features = (Object.keys(featureNames) as Feature[]).filter(
+    (name) => !floor && !without.includes(name) && (adapter ?? given)!.features.has(featureNames[name]),
+  );
+  const device =
+    given ??
+    (await adapter!.requestDevice({
+      label: options.name ?? 'webgpu',
+      requiredFeatures: features.map((name) => featureNames[name]),
+      requiredLimits: floor ? {} : raised(adapter!.limits),
+    }));
+  const limits = limitsOf(device, { info, features, software: software && !assumeGpu, floor });
   log(
     `webgpu: ${title}${software ? ' (a program on the CPU)' : ''}; f16 ${limits.f16 ? 'yes' : 'no'}, subgroups ${limits.subgroupSize === 0 ? 'no' : `of at least ${limits.subgroupSize}`}, bindings up to ${limits.bindingBytes} bytes`,
   );
-  const made: WebGPUDevice = new WebGPUDevice(device, limits, options, () => held.delete(made));
-  held.set(made, source);
+  const made: WebGPUDevice = new WebGPUDevice(device, limits, options, () => {
+    if (source === null) return;
+    device.destroy();
+    held.delete(made);
+  });
+  if (source !== null) held.set(made, source);
   return made;
 }
 
@@ -96,7 +112,7 @@ function raised(limits: GPUSupportedLimits): Record<string, number> {
   return Object.fromEntries(names.map((name) => [name, limits[name]]));
 }
 
-function isSoftware({ info }: GPUAdapter): boolean {
+function isSoftware(info: GPUAdapterInfo): boolean {
   const flagged = (info as GPUAdapterInfo & { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
   return (
     flagged ||
@@ -107,19 +123,26 @@ function isSoftware({ info }: GPUAdapter): boolean {
 }
 
 /** What kernels may rely on; with `floor` what every device has, whatever this one grants. */
-function limitsOf(device: GPUDevice, adapter: GPUAdapter, software: boolean, floor: boolean): GpuLimits {
-  const l = device.limits;
-  const least = (value: number, everywhere: number): number => (floor ? Math.min(value, everywhere) : value);
-  const subgroups = device.features.has('subgroups');
+function limitsOf(
+  { limits: l }: GPUDevice,
+  o: {
+    readonly info: GPUAdapterInfo;
+    readonly features: readonly Feature[];
+    readonly software: boolean;
+    readonly floor: boolean;
+  },
+): GpuLimits {
+  const least = (value: number, everywhere: number): number =>
+    o.floor ? Math.min(value, everywhere) : value;
   return {
     storageBuffers: least(l.maxStorageBuffersPerShaderStage, 8),
     invocations: least(l.maxComputeInvocationsPerWorkgroup, 256),
     workgroupBytes: least(l.maxComputeWorkgroupStorageSize, 16_384),
     workgroups: least(l.maxComputeWorkgroupsPerDimension, 65_535),
     bindingBytes: least(Math.min(l.maxStorageBufferBindingSize, l.maxBufferSize), 134_217_728),
-    f16: device.features.has('shader-f16'),
-    subgroupSize: subgroups ? (adapter.info.subgroupMinSize ?? 4) : 0,
-    software,
+    f16: o.features.includes('f16'),
+    subgroupSize: o.features.includes('subgroups') ? (o.info.subgroupMinSize ?? 4) : 0,
+    software: o.software,
   };
 }
 

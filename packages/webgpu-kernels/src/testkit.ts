@@ -19,6 +19,11 @@ export function floorTestDevice(): Promise<WebGPUDevice> {
   return (floorDevice ??= requestWebGPU({ name: 'webgpu at the floor', floor: true }));
 }
 
+/** A device with options of its own, which shares the compiled kernels of the device under test. */
+export async function besideDevice(options: WebGPUOptions): Promise<WebGPUDevice> {
+  return requestWebGPU({ ...options, device: (await testDevice()).gpu });
+}
+
 /** A device of one's own. */
 export function freshDevice(options: WebGPUOptions = {}): Promise<WebGPUDevice> {
   return requestWebGPU(options);

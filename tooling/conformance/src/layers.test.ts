@@ -3,7 +3,7 @@ import { apply1, grad, ones } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
 import { describe, expect, test } from 'vitest';
 import type { Input } from '../../../packages/webgpu-kernels/src/testkit.js';
-import { freshDevice, same, sameGrad, testDevice } from '../../../packages/webgpu-kernels/src/testkit.js';
+import { besideDevice, same, sameGrad, testDevice } from '../../../packages/webgpu-kernels/src/testkit.js';
 
 // Kernels of layers on WebGPU against the CPU, shared out as on a program and as on a GPU.
 
@@ -39,7 +39,7 @@ const norms: [name: string, inputs: (x: number[]) => Input[], f: (...t: Tensor[]
 
 describe.each([
   ['this adapter', testDevice, shapes],
-  ['this adapter as a GPU', () => freshDevice({ assumeGpu: true }), few],
+  ['this adapter as a GPU', () => besideDevice({ assumeGpu: true }), few],
 ] as const)('on %s', (_, open, rows) => {
   let opened: ReturnType<typeof testDevice> | null = null;
   const device = (): ReturnType<typeof testDevice> => (opened ??= open());

@@ -6,7 +6,7 @@ import type { Optimizer } from '@seq/train';
 import { describe, expect, test } from 'vitest';
 import {
   floorTestDevice,
-  freshDevice,
+  besideDevice,
   random,
   testDevice,
 } from '../../../packages/webgpu-kernels/src/testkit.js';
@@ -48,7 +48,7 @@ const close = (got: readonly number[], want: readonly number[], tolerance: numbe
 
 describe.each([
   ['this adapter', testDevice],
-  ['this adapter as a GPU', () => freshDevice({ assumeGpu: true })],
+  ['this adapter as a GPU', () => besideDevice({ assumeGpu: true })],
   ['a device at the floor', floorTestDevice],
 ])('on %s', (_name, open) => {
   test.each([

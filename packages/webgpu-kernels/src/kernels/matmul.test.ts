@@ -3,7 +3,7 @@ import { matmul } from '@seq/tensor';
 import type { GpuLimits, GpuVariant } from '@seq/tensor/engine';
 import { matmulOp } from '@seq/tensor/engine';
 import { describe, expect, test } from 'vitest';
-import { floorTestDevice, freshDevice, random, same, sameGrad, testDevice } from '../testkit.js';
+import { besideDevice, floorTestDevice, random, same, sameGrad, testDevice } from '../testkit.js';
 import type { WebGPUDevice } from '../device.js';
 import { directVariant, skinnyVariant, tileVariant } from './matmul.js';
 
@@ -15,7 +15,7 @@ async function only(variant: GpuVariant<null>): Promise<WebGPUDevice> {
     supports: () => true,
     plan: (call, limits) => variant.plan(call as never, gpu(limits)),
   };
-  return freshDevice({ kernels: new Map([[matmulOp, { strided: true, variants: [forced] }]]) });
+  return besideDevice({ kernels: new Map([[matmulOp, { strided: true, variants: [forced] }]]) });
 }
 
 const designs: [string, () => Promise<WebGPUDevice>][] = [

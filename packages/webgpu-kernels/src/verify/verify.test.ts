@@ -3,7 +3,7 @@ import { apply1, defineOp } from '@seq/tensor';
 import type { GpuVariant, Op } from '@seq/tensor/engine';
 import { describe, expect, test } from 'vitest';
 import { tensorKernels } from '../kernels/index.js';
-import { floorTestDevice, freshDevice, testDevice } from '../testkit.js';
+import { besideDevice, floorTestDevice, testDevice } from '../testkit.js';
 import { grid, memo, reads, shader, writes } from '../wgsl/index.js';
 import { tensorCases } from './cases.js';
 import { verify } from './verify.js';
@@ -44,7 +44,7 @@ let all: string[] = [];
 
 describe('verify', () => {
   test('demotes a kernel that is wrong; the next one takes its place', async () => {
-    const device = await freshDevice();
+    const device = await besideDevice({});
     const op = triple([variant('fast', '3.001'), variant('plain', '3.0')]);
     const report = await verify(device, { cases: [caseOf(op)], only: true });
     expect(report.ok).toBe(false);
@@ -59,7 +59,7 @@ describe('verify', () => {
   });
 
   test('falls back to the reference when all kernels are wrong, and says when nothing is left', async () => {
-    const device = await freshDevice();
+    const device = await besideDevice({});
     const composite = triple([variant('fast', '3.001')], ([x]) => x.mul(3));
     const report = await verify(device, { cases: [caseOf(composite)], only: true });
     expect(report.verdicts[0].demoted).toBe(true);
@@ -82,7 +82,7 @@ describe('verify', () => {
   test.each([
     ['this adapter', testDevice],
     ['a device at the floor', floorTestDevice],
-    ['this adapter with the kernels meant for GPUs', () => freshDevice({ assumeGpu: true })],
+    ['this adapter with the kernels meant for GPUs', () => besideDevice({ assumeGpu: true })],
   ])(
     'every kernel is right on %s',
     async (_, open) => {
