@@ -1,6 +1,6 @@
 // WebGPU kernels of Adam: one dispatch updates as many parameters as its storage buffers allow.
 import { sizeOf } from '@seq/tensor';
-import type { GpuCall, GpuKernels, GpuPass, GpuShader } from '@seq/tensor/engine';
+import type { GpuCall, GpuKernels, GpuLimits, GpuPass, GpuShader } from '@seq/tensor/engine';
 import { grid, memo, reads, shader, writes } from '@seq/webgpu-kernels/wgsl';
 import { apartVariant } from './adam-apart-webgpu.js';
 import { hyperText } from './adam-text.js';
@@ -90,8 +90,11 @@ const adamShader = /* @__PURE__ */ memo((key): GpuShader => {
   });
 });
 
-/** Parameters of one dispatch at most: each has a branch of the text. */
-const most = 64;
+/**
+ * Parameters of one dispatch at most: each has a branch of the text. A program that plays a GPU runs all branches for every
+ * element, and starts a dispatch in no time.
+ */
+const mostOf = ({ software }: GpuLimits): number => (software ? 1 : 64);
 
 /** Buffers of parameter k, by their first operands: inputs that share their memory with results count once. */
 function buffersOf(call: GpuCall<AdamAttrs>, k: number, takes: number): number[] {
@@ -156,6 +159,7 @@ export function adamKernels(
         },
         plan(call, limits) {
           const passes: GpuPass[] = [];
+          const most = mostOf(limits);
           // A buffer that is written is bound once, so a dispatch reads all by fours or none.
           for (const four of [true, false]) {
             let group: number[] = [];
