@@ -50,6 +50,50 @@ describe('shortConv', () => {
     }
   });
 
+  test('documents in one row are as apart', async () => {
+    const T = 9;
+    const x = normals(1, [B, T, C]);
+    const begins = [
+      [3, 5],
+      [0, 8],
+    ];
+    const flags = begins.map((row) => Array.from({ length: T }, (_, t) => row.includes(t)));
+    const packed = (rows: Tensor): Tensor => {
+      const o = { state: state(), resets: tensor(flags), activation: 'silu' as const };
+      return concat([shortConv(rows, params, o)[0], shortConv(rows, params, o)[1].transpose()], 1);
+    };
+    for (const [b, row] of begins.entries()) {
+      const cuts = [0, ...row, T];
+      for (let i = 0; i + 1 < cuts.length; i++) {
+        const [from, to] = [cuts[i], cuts[i + 1]];
+        const past = i === 0 ? { state: state().slice(0, b, b + 1) } : {};
+        const alone = shortConv(x.slice(0, b, b + 1).slice(1, from, to), params, {
+          ...past,
+          activation: 'silu',
+        });
+        await expectClose(
+          packed(x)
+            .slice(0, b, b + 1)
+            .slice(1, from, to),
+          alone[0],
+          1e-12,
+        );
+        if (to === T)
+          await expectClose(
+            packed(x)
+              .slice(0, b, b + 1)
+              .slice(1, T),
+            alone[1].transpose(),
+            1e-12,
+          );
+      }
+    }
+    await checkGradient(packed, x);
+    expect(() => shortConv(x, params, { resets: tensor([flags[0]]) })).toThrow(
+      'shortConv: resets must be [B, T] = [2, 9], got [1, 9].',
+    );
+  });
+
   test('steps are the train form', async () => {
     const x = normals(1, [B, 6, C]);
     const [whole, last] = shortConv(x, params, { activation: 'silu' });

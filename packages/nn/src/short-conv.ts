@@ -1,4 +1,19 @@
-import { concat, conv1d, OptionError, scope, ShapeError, show, silu, split, zeros } from '@seq/tensor';
+import {
+  cast,
+  concat,
+  conv1d,
+  cumsum,
+  eq,
+  expandDims,
+  OptionError,
+  scope,
+  ShapeError,
+  show,
+  silu,
+  split,
+  where,
+  zeros,
+} from '@seq/tensor';
 import type { Key, Tensor, TensorOptions } from '@seq/tensor';
 import { uniformFan } from './init.js';
 import type { Initializer } from './init.js';
@@ -28,20 +43,28 @@ export interface ShortConvOptions {
  * @param x       [B, T, C]
  * @param params  weight [C, W], bias [C] if any
  * @param state   [B, C, W − 1], zeros if absent
+ * @param resets  [B, T] bool, true where a document begins: inputs before it are 0 from there on; none if absent
  * @returns       y [B, T, C] and the state after the last position [B, C, W − 1]
- * @throws ShapeError  x, weight, bias or state that do not fit; OptionError  an unknown activation
+ * @throws ShapeError  x, weight, bias, state or resets that do not fit; OptionError  an unknown activation
  */
 export function shortConv(
   x: Tensor,
   params: ShortConvParams,
-  { state, ...o }: ShortConvOptions & { readonly state?: Tensor } = {},
+  {
+    state,
+    resets,
+    ...o
+  }: ShortConvOptions & { readonly state?: Tensor | undefined; readonly resets?: Tensor | undefined } = {},
 ): [y: Tensor, state: Tensor] {
   if (x.ndim !== 3) throw new ShapeError(`shortConv: x must be [B, T, C], got ${show(x.shape)}.`);
   const [B, T, C] = x.shape;
   const W = checkParams('shortConv', params, C, o);
   if (state) checkConvState('shortConv', state, B, C, W);
+  if (resets && show(resets.shape) !== show([B, T]))
+    throw new ShapeError(`shortConv: resets must be [B, T] = ${show([B, T])}, got ${show(resets.shape)}.`);
   return scope(() => {
     const past = state ?? zeros([B, C, W - 1], { device: x.device, dtype: x.dtype });
+    if (resets && W > 1) return apart(concat([past.transpose(), x], 1), resets, params, o);
     const window = state ? concat([past.transpose(), x], 1) : x; // [B, W-1+T, C]
     const y = filter(window, params, state ? 'valid' : 'causal', o);
     const kept = Math.min(T, W - 1);
@@ -115,6 +138,29 @@ function filter(
   let y = conv1d(window, w, { groups: C, padding });
   if (params.bias) y = y.add(params.bias);
   return o.activation === 'silu' ? silu(y) : y;
+}
+
+/** Output and state where no document sees the one before it, tap by tap; the past belongs to none of the new ones. */
+function apart(
+  window: Tensor,
+  resets: Tensor,
+  params: ShortConvParams,
+  o: ShortConvOptions,
+): [y: Tensor, state: Tensor] {
+  const [, W] = params.weight.shape;
+  const T = resets.shape[1];
+  const document = cumsum(cast(resets, 'f32'), 1).pad(1, W - 1, 0); // [B, W-1+T]
+  /** Inputs from position `from` on [B, n, C], 0 where they are of another document than `of` [B, n or 1]. */
+  const seen = (from: number, n: number, of: Tensor): Tensor => {
+    const same = expandDims(eq(document.slice(1, from, from + n), of), 2);
+    return where(same, window.slice(1, from, from + n), 0);
+  };
+  const here = document.slice(1, W - 1);
+  const taps = Array.from({ length: W }, (_, k) => seen(k, T, here).mul(params.weight.at(k, 1)));
+  let y = taps.reduce((sum, tap) => sum.add(tap));
+  if (params.bias) y = y.add(params.bias);
+  const last = seen(T, W - 1, document.slice(1, W - 2 + T)).transpose();
+  return [o.activation === 'silu' ? silu(y) : y, last.contiguous()];
 }
 
 function checkParams(

@@ -166,6 +166,7 @@ export function mamba2(options: Mamba2Options): CausalMixer<Mamba2Params, Mamba2
       },
     },
     noDecay: ['logA', 'D', 'dtBias'],
+    honours: ['resets'],
     init(key, o = {}) {
       const keys = split(key, 5);
       const biasInit = constantInit(0);
@@ -180,11 +181,15 @@ export function mamba2(options: Mamba2Options): CausalMixer<Mamba2Params, Mamba2
       };
     },
     initState: (B, o = {}) => ({ conv: shortConvState(B, conv, W, o), ssm: zeros([B, H, N, P], o) }),
-    prefill(p, u, state) {
+    prefill(p, u, state, { resets } = {}) {
       const [gate, value, z, through, dt] = parts(u, p);
-      const [xBC, last] = shortConv(through, p.conv, { state: state.conv, activation: 'silu' });
+      const [xBC, last] = shortConv(through, p.conv, {
+        state: state.conv,
+        resets,
+        activation: 'silu',
+      });
       const [x, Bs, Cs] = heads(...(splitSizes(xBC, [S, G * N, G * N], -1) as [Tensor, Tensor, Tensor]));
-      const scan = { ...gates(p), initial: state.ssm, chunkSize };
+      const scan = { ...gates(p), initial: state.ssm, chunkSize, ...(resets && { resets }) };
       const [y, ssm] = ssd(x, dt, neg(exp(p.logA)), Bs, Cs, scan);
       return [finish(y.reshape(z.shape), [gate, value, z], p), { conv: last, ssm }];
     },
