@@ -51,6 +51,26 @@ test('resets keep packed sequences apart', async () => {
   }
 });
 
+test('a row of documents is as the documents alone, convolution and state', async () => {
+  const f64 = { dtype: 'f64' } as const;
+  const mixer = mamba2({ dModel: 4, stateDim: 3, headDim: 2, chunkSize: 4 });
+  expect(mixer.honours).toContain('resets');
+  const params = mixer.init(key(0), f64);
+  const x = normal(key(1), [1, 11, 4], f64);
+  const begins = [0, 3, 5];
+  const resets = tensor([Array.from({ length: 11 }, (_, t) => begins.includes(t))]);
+  const past = { conv: normal(key(2), [1, 14, 3], f64), ssm: normal(key(3), [1, 4, 3, 2], f64) };
+  const [packed, state] = mixer.prefill(params, x, past, { resets });
+  for (const [i, from] of begins.entries()) {
+    const to = begins[i + 1] ?? 11;
+    const [alone, last] = mixer.prefill(params, x.slice(1, from, to), mixer.initState(1, f64));
+    expect(await packed.slice(1, from, to).sub(alone).abs().max().item()).toBeLessThan(1e-13);
+    if (to < 11) continue;
+    expect(await state.conv.sub(last.conv).abs().max().item()).toBeLessThan(1e-13);
+    expect(await state.ssm.sub(last.ssm).abs().max().item()).toBeLessThan(1e-13);
+  }
+});
+
 test('sizes that do not fit are refused', () => {
   expect(() => mamba2({ dModel: 4, headDim: 3 })).toThrow(
     'mamba2: ssmDim / headDim must be a positive integer',
