@@ -43,6 +43,11 @@ export function clock(seconds: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
+/** A share of 1 → `26 %`. */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(0)} %`;
+}
+
 /** Nats per character with three decimals, `–` for a number that is not there yet. */
 export function nats(n: number | undefined): string {
   return n === undefined || Number.isNaN(n) ? '–' : n.toFixed(3);

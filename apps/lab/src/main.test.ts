@@ -37,6 +37,8 @@ describe('the command line', () => {
       'inspect',
       'eval',
       'vanishing',
+      'recall',
+      'selection',
       'Examples:',
       'seq-lab generate gru --prompt "The whale"',
       'Exit codes:',
@@ -45,7 +47,7 @@ describe('the command line', () => {
       expect(out).toContain(word);
   });
 
-  it.each(['compare', 'train', 'generate', 'inspect', 'eval', 'vanishing'])(
+  it.each(['compare', 'train', 'generate', 'inspect', 'eval', 'vanishing', 'recall', 'selection'])(
     'explains %s',
     async (command) => {
       expect(await main([command, '--help'])).toBe(EXIT.ok);
@@ -60,7 +62,7 @@ describe('the command line', () => {
     [
       'an unknown model',
       ['compare', '--models', 'gru,hal'],
-      '"hal" is no model. Models: 2-gram, cnn, gru, lstm, mamba, attention, linear-attention, ',
+      '"hal" is no model. Models: 2-gram, cnn, gru, lstm, mamba, mamba2, s4d, s5, lru, attention, linear-attention, ',
     ],
     ['a model named twice', ['compare', '--models', 'gru,gru'], 'A model is named twice.'],
     ['an unknown model to train', ['train', 'hal'], 'got "hal"'],

@@ -9,6 +9,7 @@ import { buildProgram } from './program.js';
 import type { Actions } from './program.js';
 import { recallCommand } from './recall/command.js';
 import { runCommand } from './run-command.js';
+import { selectionCommand } from './selection/command.js';
 import { vanishingCommand } from './vanishing/command.js';
 
 const actions: Actions = {
@@ -19,6 +20,7 @@ const actions: Actions = {
   eval: evaluateCommand,
   vanishing: vanishingCommand,
   recall: recallCommand,
+  selection: selectionCommand,
   page: pageCommand,
 };
 

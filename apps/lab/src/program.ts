@@ -67,8 +67,8 @@ export interface VanishingFlags {
   readonly json?: true;
 }
 
-/** Options of `recall`. */
-export interface RecallFlags {
+/** Options of `recall` and of `selection`. */
+export interface TaskFlags {
   readonly seed?: number;
   readonly quick?: true;
   readonly steps?: number;
@@ -90,7 +90,8 @@ export interface Actions {
   inspect(model: string, flags: InspectFlags): Promise<number>;
   eval(model: string, flags: EvalFlags): Promise<number>;
   vanishing(flags: VanishingFlags): Promise<number>;
-  recall(flags: RecallFlags): Promise<number>;
+  recall(flags: TaskFlags): Promise<number>;
+  selection(flags: TaskFlags): Promise<number>;
   page(flags: PageFlags): Promise<number>;
 }
 
@@ -120,6 +121,7 @@ Examples:
   seq-lab eval runs/2026-11-22-2054/lstm.safetensors
   seq-lab vanishing                        how far gradients reach, and what helps when they do not
   seq-lab recall                           how many pairs a memory of d × d holds, beside attention
+  seq-lab selection                        what a state that chooses learns and fixed filters do not
   seq-lab page                             train in the browser
 ${exitCodes}`,
     );
@@ -287,7 +289,29 @@ ${exitCodes}`,
     .addOption(new Option('-o, --out <folder>', 'where to write (default: runs/<date and time>)'))
     .addOption(new Option('-q, --quiet', 'print the table alone').conflicts('json'))
     .addOption(new Option('--json', 'print events and results as JSON, one a line'))
-    .action(async (flags: RecallFlags) => done(await actions.recall(flags)));
+    .action(async (flags: TaskFlags) => done(await actions.recall(flags)));
+
+  program
+    .command('selection')
+    .summary('measure what a state that chooses what it keeps can learn')
+    .description(
+      'Trains S4D, S5, LRU, Mamba, Mamba-2 and attention on selective copying and on induction heads, where what must be kept\n' +
+        'depends on the input. Shows training curves, and right answers on longer sequences. Needs no text.\n' +
+        'Writes results.json and report.html. About eight minutes.',
+    )
+    .addOption(
+      new Option('-s, --seed <n>', 'seed of everything random (default: 0)').argParser(wholeNumber(0)),
+    )
+    .option('--quick', 'smaller models and fewer steps, too few to learn: a few seconds')
+    .addOption(
+      new Option('--steps <n>', 'training steps of each model on each task (default: 1600)').argParser(
+        wholeNumber(1),
+      ),
+    )
+    .addOption(new Option('-o, --out <folder>', 'where to write (default: runs/<date and time>)'))
+    .addOption(new Option('-q, --quiet', 'print the tables alone').conflicts('json'))
+    .addOption(new Option('--json', 'print events and results as JSON, one a line'))
+    .action(async (flags: TaskFlags) => done(await actions.selection(flags)));
 
   program
     .command('page')

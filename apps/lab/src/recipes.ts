@@ -69,8 +69,8 @@ interface Blueprint {
 
 const repeat = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
 
-/** A layer whose memory is a matrix per head. */
-const matrixMemory = (title: string, mixer: (C: number) => Mixer, onDemand?: true): Blueprint => ({
+/** Layers of one mixer, and nothing beside them. */
+const mixerAlone = (title: string, mixer: (C: number) => Mixer, onDemand?: true): Blueprint => ({
   title,
   dModel: 64,
   layers: 1,
@@ -158,6 +158,18 @@ const blueprints: Readonly<Record<string, Blueprint>> = {
     training: { batch: 8, length: 64, steps: 500, learningRate: 6e-3, weightDecay: 0.01, clip: 1 },
     seconds: 50,
   },
+  mamba2: mixerAlone(
+    'a matrix per head that fades as the position chooses',
+    (dModel) => mamba2({ dModel, stateDim: 32, headDim: 32 }),
+    true,
+  ),
+  s4d: mixerAlone('a long filter for each channel', (dModel) => s4d({ dModel }), true),
+  s5: mixerAlone('turning sums that all channels share', (dModel) => s5({ dModel }), true),
+  lru: mixerAlone(
+    'the same from eigenvalues, without a continuous system',
+    (dModel) => lru({ dModel }),
+    true,
+  ),
   attention: {
     title: 'multi-head softmax attention with rotary positions',
     dModel: 48,
@@ -171,38 +183,34 @@ const blueprints: Readonly<Record<string, Blueprint>> = {
     training: { batch: 8, length: 64, steps: 800, learningRate: 6e-3, weightDecay: 0.01, clip: 1 },
     seconds: 80,
   },
-  'linear-attention': matrixMemory('a matrix to which every position adds', (dModel) =>
+  'linear-attention': mixerAlone('a matrix to which every position adds', (dModel) =>
     linearAttention({ dModel, ...heads }),
   ),
-  retnet: matrixMemory(
+  retnet: mixerAlone(
     'a matrix that fades at the rate of its head',
     (dModel) => retnet({ dModel, ...heads }),
     true,
   ),
-  'simple-gla': matrixMemory(
+  'simple-gla': mixerAlone(
     'a matrix that fades as the position says',
     (dModel) => simpleGla({ dModel, ...heads }),
     true,
   ),
-  gla: matrixMemory(
+  gla: mixerAlone(
     'a matrix whose channels fade as the position says',
     (dModel) => gla({ dModel, ...heads }),
     true,
   ),
-  hgrn2: matrixMemory(
-    'a matrix that takes in what it forgets',
-    (dModel) => hgrn2({ dModel, ...heads }),
-    true,
-  ),
-  'delta-rule': matrixMemory(
+  hgrn2: mixerAlone('a matrix that takes in what it forgets', (dModel) => hgrn2({ dModel, ...heads }), true),
+  'delta-rule': mixerAlone(
     'a matrix in which a key replaces its value',
     (dModel) => deltaRule({ dModel, ...heads }),
     true,
   ),
-  'gated-delta-rule': matrixMemory('a matrix that fades, and in which a key replaces its value', (dModel) =>
+  'gated-delta-rule': mixerAlone('a matrix that fades, and in which a key replaces its value', (dModel) =>
     gatedDeltaRule({ dModel, ...heads }),
   ),
-  rwkv7: matrixMemory(
+  rwkv7: mixerAlone(
     'RWKV-7: channels fade, one key is erased, another is written',
     (dModel) => rwkv7({ dModel }),
     true,

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { inputError, messageOf, usageError } from './errors.js';
-import { quote, shortPath } from './run-command.js';
+import { quote, selfCommand, shortPath } from './run-command.js';
 import { newRunFolder, userFolder, writeWhole } from './runfolder.js';
 import { columns, formatTable } from './table.js';
 import type { Table } from './vanishing/tables.js';
@@ -47,6 +47,18 @@ export function beginStudy({ out, quiet, json }: StudyFlags): Study {
       say(`\n${[...shownTables, `Report: ${join(shown, 'report.html')}`].join('\n\n')}`);
     },
   };
+}
+
+/** The command line that repeats a study: its name, `--quick`, and the numbers that were given. */
+export function repeatCommand(
+  name: string,
+  quick: true | undefined,
+  given: Readonly<Record<string, number | undefined>>,
+): string {
+  const words = Object.entries(given).flatMap(([option, value]) =>
+    value === undefined ? [] : [`--${option} ${value}`],
+  );
+  return [selfCommand(), name, ...(quick ? ['--quick'] : []), ...words].join(' ');
 }
 
 /** The folder that a study writes its results into, made if need be. */

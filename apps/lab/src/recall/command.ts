@@ -1,10 +1,10 @@
 import pc from 'picocolors';
 import { EXIT } from '../errors.js';
 import type { ExitCode } from '../errors.js';
-import type { RecallFlags } from '../program.js';
-import { selfCommand } from '../run-command.js';
-import { beginStudy } from '../study.js';
-import { percent, recallReport, recallTable } from './report.js';
+import { percent } from '../format.js';
+import type { TaskFlags } from '../program.js';
+import { beginStudy, repeatCommand } from '../study.js';
+import { recallReport, recallTable } from './report.js';
 import { subjects } from './subjects.js';
 import { chance } from './task.js';
 import { trainRecall } from './train.js';
@@ -15,7 +15,7 @@ const usual = { steps: 600, pairs: [4, 8, 16, 32, 64], sizes: [4, 8, 16, 32], te
 const quick = { steps: 60, pairs: [4, 16], sizes: [4, 16], tested: 32 };
 
 /** Measures how many pairs memories hold; writes results and report, returns the exit code. */
-export async function recallCommand(flags: RecallFlags): Promise<ExitCode> {
+export async function recallCommand(flags: TaskFlags): Promise<ExitCode> {
   const settings = settingsOf(flags);
   const study = beginStudy(flags);
   const { steps, pairs } = settings;
@@ -34,10 +34,8 @@ export async function recallCommand(flags: RecallFlags): Promise<ExitCode> {
   return EXIT.ok;
 }
 
-function settingsOf({ quick: isQuick, steps, seed }: RecallFlags): RecallSettings {
-  const given = Object.entries({ seed, steps }).flatMap(([name, value]) =>
-    value === undefined ? [] : [` --${name} ${value}`],
-  );
-  const repeat = `${selfCommand()} recall${isQuick ? ' --quick' : ''}${given.join('')}`;
-  return { ...(isQuick ? quick : usual), ...(steps !== undefined && { steps }), seed: seed ?? 0, repeat };
+function settingsOf(flags: TaskFlags): RecallSettings {
+  const { quick: isQuick, steps, seed = 0 } = flags;
+  const repeat = repeatCommand('recall', isQuick, { seed: flags.seed, steps });
+  return { ...(isQuick ? quick : usual), ...(steps !== undefined && { steps }), seed, repeat };
 }

@@ -1,14 +1,9 @@
-import { clock, count } from '../format.js';
+import { clock, count, percent } from '../format.js';
 import { escapeHtml, htmlTable, renderPage } from '../page.js';
 import type { Table } from '../vanishing/tables.js';
 import { recallScript } from './report-script.js';
 import { numKeys } from './task.js';
 import type { RecallResults } from './types.js';
-
-/** A share as people read it. */
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(0)} %`;
-}
 
 /** Right answers of each model beside the size of its state. */
 export function recallTable({ models, settings: { pairs } }: RecallResults): Table {

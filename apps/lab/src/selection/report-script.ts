@@ -2,13 +2,6 @@
 export const selectionScript = `
 (() => {
   const data = JSON.parse(document.getElementById('data').textContent);
-  const palette = ['#56b4e9', '#0072b2', '#009e73', '#d55e00', '#cc79a7'];
-  const css = getComputedStyle(document.documentElement);
-  Chart.defaults.color = css.getPropertyValue('--soft').trim();
-  Chart.defaults.borderColor = css.getPropertyValue('--line').trim();
-  Chart.defaults.font.family = 'system-ui, sans-serif';
-  Chart.defaults.animation = false;
-  Chart.defaults.maintainAspectRatio = false;
 
   // A model has one colour in all charts; dashed is what cannot select, grey is attention.
   const names = [...new Set(data.results.map((r) => r.name))].filter((name) => name !== 'attention');

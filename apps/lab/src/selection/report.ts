@@ -1,15 +1,10 @@
-import { clock, count } from '../format.js';
+import { clock, count, percent } from '../format.js';
 import { escapeHtml, htmlTable, renderPage } from '../page.js';
 import type { Table } from '../vanishing/tables.js';
 import { selectionScript } from './report-script.js';
 import { copied, tasks, vocabSize } from './tasks.js';
 import type { Task } from './tasks.js';
 import type { SelectionResults } from './types.js';
-
-/** A share as people read it. */
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(0)} %`;
-}
 
 /** Right answers on a task, for each length of the tests. */
 export function selectionTable({ results, settings }: SelectionResults, task: Task): Table {

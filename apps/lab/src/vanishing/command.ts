@@ -1,9 +1,8 @@
 import pc from 'picocolors';
 import { EXIT } from '../errors.js';
 import type { ExitCode } from '../errors.js';
-import { selfCommand } from '../run-command.js';
 import type { VanishingFlags } from '../program.js';
-import { beginStudy } from '../study.js';
+import { beginStudy, repeatCommand } from '../study.js';
 import { baseline, remedies, trainRemedy } from './adding.js';
 import { measureDecay } from './measure.js';
 import { vanishingReport } from './report.js';
@@ -54,10 +53,8 @@ function settingsOf(flags: VanishingFlags): VanishingSettings {
   const sizes = Object.fromEntries(
     Object.entries(preset).map(([name, value]) => [name, flags[name as keyof typeof preset] ?? value]),
   ) as typeof preset;
-  const given = ['seed', ...Object.keys(preset)].flatMap((name) => {
-    const value = flags[name as 'seed' | keyof typeof preset];
-    return value === undefined ? [] : [`--${name} ${value}`];
-  });
-  const words = [...(flags.quick ? ['--quick'] : []), ...given].map((word) => ` ${word}`).join('');
-  return { seed: flags.seed ?? 0, ...sizes, repeat: `${selfCommand()} vanishing${words}` };
+  const given = Object.fromEntries(
+    (['seed', ...Object.keys(preset)] as (keyof typeof preset)[]).map((name) => [name, flags[name]]),
+  );
+  return { seed: flags.seed ?? 0, ...sizes, repeat: repeatCommand('vanishing', flags.quick, given) };
 }
