@@ -1,6 +1,6 @@
 import { simpleGlaScan } from '@seq/linear-attn';
 import { selectiveScan, ssd } from '@seq/ssm';
-import { compile, key, normal, vjp } from '@seq/tensor';
+import { compile, key, normal, stopGradient, vjp } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
 import { createRecording } from '@seq/webgpu-kernels';
 import { expect, test } from 'vitest';
@@ -32,17 +32,22 @@ test('a decay per head: linear attention with gates and state space duality are 
 
 type Scan = (p: Tensor[]) => Tensor;
 
-const scan: Scan = (p) => selectiveScan(p[0], p[1], p[2], p[3], p[4], { deltaSoftplus: true })[0];
+const selective: Scan = (p) => selectiveScan(p[0], p[1], p[2], p[3], p[4], { deltaSoftplus: true })[0];
+/** Each channel a head. The gradient by A, a sum over positions outside the op, takes as many passes as they ask for. */
+const dual: Scan = ([u, delta, A, ...rest]) => {
+  const [Bs, Cs] = rest.map((x) => x.expandDims(2));
+  return ssd(u.expandDims(3), delta, stopGradient(A.at(0, 1)), Bs, Cs, { dtSoftplus: true })[0].reshape(u.shape);
+};
 
 /** Dispatches of a program over T positions, counted on a device that runs nothing. */
-async function dispatches(program: (p: Tensor[], dy: Tensor) => unknown, T: number): Promise<number> {
+async function dispatches(program: (p: Tensor[], dy: Tensor) => Tensor[], T: number): Promise<number> {
   const { device, recorded } = createRecording();
   const draw = (seed: number, shape: number[]): Tensor => normal(key(seed, { device }), shape);
   const [B, C, N] = [1, 8, 4];
   const rows = [1, 2].map((seed) => draw(seed, [B, T, C]));
   const params = [...rows, draw(3, [C, N]), draw(4, [B, T, N]), draw(5, [B, T, N])];
   const dy = draw(6, [B, T, C]);
-  const plan = compile(program as (p: Tensor[], dy: Tensor) => Tensor[]);
+  const plan = compile(program);
   const once = async (): Promise<void> => {
     plan(params, dy);
     device.flush();
@@ -55,14 +60,19 @@ async function dispatches(program: (p: Tensor[], dy: Tensor) => unknown, T: numb
 }
 
 test.each([
-  ['forward', (p: Tensor[]) => [scan(p)], 9],
-  ['forward and backward', (p: Tensor[], dy: Tensor) => vjp(scan, [p], dy)[1][0], 12],
+  ['selective scan', selective, 9, 12],
+  ['state space duality', dual, 6, 18],
 ] as const)(
-  'selective scan, %s: as many dispatches for 64k positions as for 1k',
-  async (_, program, most) => {
-    const few = await dispatches(program, 1024);
-    expect(few).toBeGreaterThan(0);
-    expect(few).toBeLessThanOrEqual(most);
-    expect(await dispatches(program, 65_536)).toBe(few);
+  '%s: as many dispatches for 64k positions as for 1k, forward and with gradients',
+  async (_, scan, forward, both) => {
+    for (const [program, most] of [
+      [(p: Tensor[]) => [scan(p)], forward],
+      [(p: Tensor[], dy: Tensor) => vjp(scan, [p], dy)[1][0], both],
+    ] as const) {
+      const few = await dispatches(program, 1024);
+      expect(few).toBeGreaterThan(0);
+      expect(few).toBeLessThanOrEqual(most);
+      expect(await dispatches(program, 65_536)).toBe(few);
+    }
   },
 );

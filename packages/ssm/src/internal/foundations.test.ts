@@ -1,10 +1,14 @@
-import { tensor, vjp } from '@seq/tensor';
+import { associativeScan, complexRecurrence, fftConv, tensor, vjp } from '@seq/tensor';
 import type { Complex, Tensor } from '@seq/tensor';
 import { testDevices } from '@seq/testing';
 import { describe, expect, test } from 'vitest';
+import { times } from './complex.js';
 import { bilinear, discretizations, euler, growth, zeroOrderHold } from './discretize.js';
 import { hippoLegs } from './hippo.js';
 import { diagonalKernel } from './kernel.js';
+
+/** h ← a h + x. */
+type Step = { readonly a: Complex; readonly x: Complex };
 
 const f64 = { dtype: 'f64' } as const;
 const pair = (re: number[], im: number[]): Complex => ({ re: tensor(re, f64), im: tensor(im, f64) });
@@ -143,3 +147,59 @@ describe('diagonalKernel', () => {
     });
   }
 });
+
+for (const { kind, device } of testDevices()) {
+  describe(`${kind}: what filters are made of`, () => {
+    const numbers = (n: number, phase: number): number[] =>
+      Array.from({ length: n }, (_, i) => Math.fround(Math.sin(phase + 1.7 * i + 0.01 * i * i)));
+
+    test.skipIf(!device)('an associative scan over pairs of complex numbers is the recurrence', async () => {
+      const [T, N] = [37, 3];
+      const place = (phase: number, scale: number): Tensor =>
+        tensor(numbers(T * N, phase), { shape: [1, T, N], device: device! }).mul(scale);
+      const [a, x] = [0, 2].map((k) => ({ re: place(k, 0.7), im: place(k + 1, 0.7) }));
+      const after = (l: Step, r: Step): Step => {
+        const grown = times(r.a, l.x);
+        return { a: times(r.a, l.a), x: { re: grown.re.add(r.x.re), im: grown.im.add(r.x.im) } };
+      };
+      const { x: scanned } = associativeScan(after, { a, x }, { axis: 1 });
+      const h = complexRecurrence(a, x);
+      const [ar, ai, xr, xi] = await Promise.all([a.re, a.im, x.re, x.im].map(list));
+      const [wr, wi] = [new Float64Array(T * N), new Float64Array(T * N)];
+      for (let i = 0; i < T * N; i++) {
+        const [hr, hi] = i < N ? [0, 0] : [wr[i - N], wi[i - N]];
+        wr[i] = ar[i] * hr - ai[i] * hi + xr[i];
+        wi[i] = ar[i] * hi + ai[i] * hr + xi[i];
+      }
+      for (const [got, want] of [
+        [scanned.re, wr],
+        [scanned.im, wi],
+        [h.re, wr],
+        [h.im, wi],
+      ] as const)
+        (await list(got)).forEach((v, i) => expect(Math.abs(v - want[i])).toBeLessThan(1e-5));
+    });
+
+    test.skipIf(!device)(
+      'a convolution by Fourier transforms: the error is below 2⁻²⁴ log₂ N ‖k‖ ‖x‖, and in the gradients',
+      async () => {
+        const [T, L] = [150, 101];
+        const [x, k, g] = [numbers(T, 1), numbers(L, 2), numbers(T, 3)];
+        const at = (v: number[], shape: number[]): Tensor => tensor(v, { shape, device: device! });
+        const [y, [dx, dk]] = vjp(fftConv, [at(x, [1, T, 1]), at(k, [1, L])], at(g, [1, T, 1]));
+        const direct = (a: number[], b: number[]): number[] =>
+          a.map((_, t) => b.slice(0, t + 1).reduce((sum, v, l) => sum + v * a[t - l], 0));
+        const turned = g.toReversed();
+        const norm = (v: number[]): number => Math.hypot(...v);
+        for (const [got, want, size] of [
+          [y, direct(x, k), norm(x) * norm(k)],
+          [dx, direct(turned, k).toReversed(), norm(g) * norm(k)],
+          [dk, direct(turned, x).toReversed().slice(0, L), norm(g) * norm(x)],
+        ] as const)
+          (await list(got)).forEach((v, i) =>
+            expect(Math.abs(v - want[i])).toBeLessThan(2 ** -24 * Math.log2(2 * T) * size),
+          );
+      },
+    );
+  });
+}

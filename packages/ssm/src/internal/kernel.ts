@@ -7,6 +7,7 @@ import {
   exp,
   expandDims,
   mul,
+  OptionError,
   scope,
   ShapeError,
   show,
@@ -185,6 +186,12 @@ function planBackward({ inputs: [z], attrs: { length } }: GpuCall<KernelAttrs>):
   return { passes: [pass('z'), pass('c')] };
 }
 
+/** Throws unless L is a length that a kernel can have. */
+export function checkLength(where: string, L: number): void {
+  if (!Number.isInteger(L) || L < 1)
+    throw new OptionError(`${where}: L must be a positive integer, got ${L}.`);
+}
+
 /**
  * Impulse responses of diagonal state spaces: K_l = Σ_n Re(c_n e^{l z_n}), l = 0 … L − 1.
  *
@@ -193,9 +200,10 @@ function planBackward({ inputs: [z], attrs: { length } }: GpuCall<KernelAttrs>):
  * @param z  { re, im } [H, N]  logarithms of what is left after a step, such as Δ λ
  * @param c  { re, im } [H, N]
  * @returns  [H, L]
- * @throws ShapeError  parts of unlike shapes
+ * @throws ShapeError  parts of unlike shapes; OptionError  an L that is no positive integer
  */
 export function diagonalKernel(z: Complex, c: Complex, L: number): Tensor {
+  checkLength('diagonalKernel', L);
   const all = [z.re, z.im, c.re, c.im];
   if (z.re.ndim !== 2 || all.some((t) => show(t.shape) !== show(z.re.shape)))
     throw new ShapeError(

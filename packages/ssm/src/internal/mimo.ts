@@ -1,4 +1,16 @@
-import { arange, complexRecurrence, concat, expandDims, fftConv, mul, scope, zeros } from '@seq/tensor';
+import {
+  arange,
+  complexRecurrence,
+  concat,
+  expandDims,
+  fftConv,
+  matmul,
+  mul,
+  scope,
+  ShapeError,
+  show,
+  zeros,
+} from '@seq/tensor';
 import type { Complex, Tensor } from '@seq/tensor';
 import { complexExp, intoComplex, mapParts, realOf, times } from './complex.js';
 
@@ -22,6 +34,30 @@ export interface MimoScanOptions {
   readonly h0?: Complex;
   /** From the last position to the first. Default false. */
   readonly reverse?: boolean;
+}
+
+/**
+ * Throws unless a system has `rates` [P], B [P, H] and C [H, P], and u, where there is one, that many axes, the last of H.
+ *
+ * @param P  what the room calls the number of states
+ */
+export function checkMimo(
+  where: string,
+  rates: Tensor,
+  { B, C }: Pick<Mimo, 'B' | 'C'>,
+  P: 'N' | 'P',
+  u?: Tensor,
+  axes = 3,
+): void {
+  const H = u ? u.shape[u.ndim - 1] : C.re.shape[0];
+  const N = rates.shape[0];
+  const fits = show(B.re.shape) === show([N, H]) && show(C.re.shape) === show([H, N]);
+  if (fits && (!u || u.ndim === axes)) return;
+  const given = [...(u ? [u] : []), rates, B.re, C.re].map((x) => show(x.shape));
+  const input = u ? `u must be ${axes === 3 ? '[B, T, H]' : '[B, H]'}, ` : '';
+  throw new ShapeError(
+    `${where}: ${input}rates${u ? '' : ' must be'} [${P}], B [${P}, H] and C [H, ${P}], got ${given.join(', ')}.`,
+  );
 }
 
 /** The states of all positions by one recurrence: u [B, T, H] → y [B, T, H] and the last state [B, P]. */
@@ -54,11 +90,7 @@ export function mimoStep(u: Tensor, { a, B, C, D }: Mimo, h: Complex): [y: Tenso
 /** The same as a convolution of every state's input with a^l, through Fourier transforms; no state goes in or comes out. */
 export function mimoConvolution(u: Tensor, system: Mimo): Tensor {
   return scope(() => {
-    const T = Math.max(1, u.shape[1]);
-    const l = arange(0, T, 1, { dtype: u.dtype, device: u.device });
-    const powers = system.log
-      ? complexExp(mapParts(system.log, (z) => mul(expandDims(z, 1), l)))
-      : powersOf(system.a, T);
+    const powers = powersOf(system, Math.max(1, u.shape[1]));
     const x = intoComplex(u, system.B);
     const h = {
       re: fftConv(x.re, powers.re).sub(fftConv(x.im, powers.im)),
@@ -68,9 +100,28 @@ export function mimoConvolution(u: Tensor, system: Mimo): Tensor {
   });
 }
 
-/** a^l [P, T] as the response of the recurrence to 1, 0, 0, … */
-function powersOf(a: Complex, T: number): Complex {
+/** The response of every output to an impulse at every input, K_l = Re(C a^l B): [H, H, L], outputs first; without D. */
+export function mimoKernel(system: Mimo, L: number): Tensor {
+  return scope(() => {
+    const { B, C } = system;
+    const [H, P] = C.re.shape;
+    const powers = powersOf(system, L);
+    const paths = times(
+      mapParts(C, (c) => expandDims(c, 1)),
+      mapParts(B, (b) => expandDims(b.transpose(), 0)),
+    ); // [H, H, P]
+    const part = (x: Tensor, y: Tensor): Tensor => matmul(x.reshape([H * H, P]), y);
+    return part(paths.re, powers.re).sub(part(paths.im, powers.im)).reshape([H, H, L]);
+  });
+}
+
+/** a^l [P, T]; where a is no exponential, as the response of the recurrence to 1, 0, 0, … */
+function powersOf({ log, a }: Mimo, T: number): Complex {
   const o = { dtype: a.re.dtype, device: a.re.device };
+  if (log) {
+    const l = arange(0, T, 1, o);
+    return complexExp(mapParts(log, (z) => mul(expandDims(z, 1), l)));
+  }
   const P = a.re.shape[0];
   const rest = zeros([1, T, P], o);
   const one = { re: zeros([1, P], o).add(1), im: zeros([1, P], o) };

@@ -1,4 +1,4 @@
-export { lruConvolution, lruScan, lruStep } from './op.js';
+export { lruConvolution, lruKernel, lruScan, lruStep } from './op.js';
 export type { LruSystem } from './op.js';
 export { lru } from './mixer.js';
 export type { LruOptions, LruParams, LruState } from './mixer.js';

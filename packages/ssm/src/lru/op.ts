@@ -1,7 +1,8 @@
-import { exp, expandDims, neg, scope, ShapeError, show } from '@seq/tensor';
+import { exp, expandDims, neg, scope } from '@seq/tensor';
 import type { Complex, Tensor } from '@seq/tensor';
 import { complexExp, scaled } from '../internal/complex.js';
-import { mimoConvolution, mimoScan, mimoStep } from '../internal/mimo.js';
+import { checkLength } from '../internal/kernel.js';
+import { checkMimo, mimoConvolution, mimoKernel, mimoScan, mimoStep } from '../internal/mimo.js';
 import type { Mimo, MimoScanOptions } from '../internal/mimo.js';
 
 /** A linear recurrent unit of N complex states over H channels. */
@@ -20,13 +21,7 @@ export type LruSystem = {
   readonly D: Tensor;
 };
 
-function discrete(where: string, u: Tensor, axes: number, { nu, theta, gammaLog, B, C, D }: LruSystem): Mimo {
-  const H = u.shape[u.ndim - 1];
-  const N = nu.shape[0];
-  if (u.ndim !== axes || show(B.re.shape) !== show([N, H]) || show(C.re.shape) !== show([H, N]))
-    throw new ShapeError(
-      `${where}: u must be ${axes === 3 ? '[B, T, H]' : '[B, H]'}, B [N, H] and C [H, N], got ${[u, B.re, C.re].map((x) => show(x.shape)).join(', ')}.`,
-    );
+function discrete({ nu, theta, gammaLog, B, C, D }: LruSystem): Mimo {
   const log = { re: neg(exp(nu)), im: exp(theta) };
   return { log, a: complexExp(log), B: scaled(B, expandDims(exp(gammaLog), 1)), C, D };
 }
@@ -47,15 +42,32 @@ export function lruScan(
   system: LruSystem,
   options: MimoScanOptions = {},
 ): [y: Tensor, h: Complex] {
-  return scope(() => mimoScan(u, discrete('lruScan', u, 3, system), options));
+  checkMimo('lruScan', system.nu, system, 'N', u);
+  return scope(() => mimoScan(u, discrete(system), options));
 }
 
 /** One position of `lruScan`: u [B, H], h { re, im } [B, N]. */
 export function lruStep(u: Tensor, system: LruSystem, h: Complex): [y: Tensor, h: Complex] {
-  return scope(() => mimoStep(u, discrete('lruStep', u, 2, system), h));
+  checkMimo('lruStep', system.nu, system, 'N', u, 2);
+  return scope(() => mimoStep(u, discrete(system), h));
 }
 
 /** `lruScan` from no state as a convolution of any length, through Fourier transforms: y [B, T, H]. */
 export function lruConvolution(u: Tensor, system: LruSystem): Tensor {
-  return scope(() => mimoConvolution(u, discrete('lruConvolution', u, 3, system)));
+  checkMimo('lruConvolution', system.nu, system, 'N', u);
+  return scope(() => mimoConvolution(u, discrete(system)));
+}
+
+/**
+ * Impulse responses, of each output to each input: K_l = Re(C λ^l (e^gammaLog ∘ B)).
+ * Data to look at; `lruConvolution` does without it.
+ *
+ * @param L  positions, a positive integer
+ * @returns  [H, H, L], outputs first, without the D that goes past the states
+ * @throws OptionError, ShapeError
+ */
+export function lruKernel(system: LruSystem, L: number): Tensor {
+  checkLength('lruKernel', L);
+  checkMimo('lruKernel', system.nu, system, 'N');
+  return scope(() => mimoKernel(discrete(system), L));
 }

@@ -1,4 +1,4 @@
-import { key, normal, tensor } from '@seq/tensor';
+import { key, normal, tensor, treeLeaves, vjp } from '@seq/tensor';
 import type { Complex, Tensor } from '@seq/tensor';
 import { expect, test } from 'vitest';
 import { complexSelectiveScan, selectiveScan } from './index.js';
@@ -45,13 +45,22 @@ test('complex rates: the recurrence written out, groups, fixed C', async () => {
   }
 });
 
-test('with real numbers it is twice the real scan, every option beside', async () => {
+test('with real numbers it is twice the real scan, every option beside, with all gradients', async () => {
   const [u, delta, z] = [1, 2, 3].map((seed) => draw(seed, [1, 9, 2]));
   const A = draw(4, [2, 3]).square().neg();
-  const [Bs, Cs] = [draw(5, [1, 9, 3]), draw(6, [1, 9, 3])];
-  const options = { D: tensor([1, -2], f64), z, deltaBias: tensor([0.3, -0.1], f64), deltaSoftplus: true };
+  const [Bs, Cs, h0] = [draw(5, [1, 9, 3]), draw(6, [1, 9, 3]), draw(7, [1, 2, 3])];
+  const [D, deltaBias] = [tensor([1, -2], f64), tensor([0.3, -0.1], f64)];
+  const params = { u, delta, A, Bs, Cs, h0, D, z, deltaBias };
   const real = (x: Tensor): Complex => ({ re: x, im: x.zeros() });
-  const [y] = complexSelectiveScan(u, delta, real(A), real(Bs), real(Cs), options);
-  const [want] = selectiveScan(u, delta, A, Bs, Cs.mul(2), options);
-  expect(await y.sub(want).abs().max().item()).toBeLessThan(1e-13);
+  const complex = (p: typeof params): [Tensor, Tensor] => {
+    const o = { ...p, h0: real(p.h0), deltaSoftplus: true };
+    const [y, h] = complexSelectiveScan(p.u, p.delta, real(p.A), real(p.Bs), real(p.Cs), o);
+    return [y, h.re];
+  };
+  const twice = (p: typeof params): [Tensor, Tensor] =>
+    selectiveScan(p.u, p.delta, p.A, p.Bs, p.Cs.mul(2), { ...p, deltaSoftplus: true });
+  const weights = [draw(8, [1, 9, 2]), draw(9, [1, 2, 3])] as [Tensor, Tensor];
+  const [got, want] = [complex, twice].map((scan) => treeLeaves(vjp(scan, [params], weights)));
+  expect(got).toHaveLength(2 + Object.keys(params).length);
+  for (const [i, x] of got.entries()) expect(await x.sub(want[i]).abs().max().item()).toBeLessThan(1e-12);
 });

@@ -1,4 +1,5 @@
-import { key, normal, tensor } from '@seq/tensor';
+import { key, normal, softplus, tensor } from '@seq/tensor';
+import { decayMask } from '@seq/nn';
 import { conformance } from '@seq/testing';
 import { expect, test } from 'vitest';
 import { mamba2, ssd } from './index.js';
@@ -69,6 +70,32 @@ test('a row of documents is as the documents alone, convolution and state', asyn
     expect(await state.conv.sub(last.conv).abs().max().item()).toBeLessThan(1e-13);
     expect(await state.ssm.sub(last.ssm).abs().max().item()).toBeLessThan(1e-13);
   }
+});
+
+test('begins as published', async () => {
+  const mixer = mamba2({ dModel: 128, stateDim: 4, headDim: 1 });
+  const params = mixer.init(key(2));
+  const rates = [...(await params.logA.exp().data())];
+  expect(Math.min(...rates)).toBeGreaterThan(0.999);
+  expect(Math.max(...rates)).toBeLessThan(16.001);
+  // Uniform, not log-uniform: the mean of 256 lies within three deviations of 8.5.
+  expect(Math.abs(rates.reduce((a, b) => a + b) / 256 - 8.5)).toBeLessThan((3 * 15) / Math.sqrt(12 * 256));
+  const steps = [...(await softplus(params.dtBias).data())];
+  expect(Math.min(...steps)).toBeGreaterThan(0.00099);
+  expect(Math.max(...steps)).toBeLessThan(0.101);
+  const mean = steps.reduce((sum, dt) => sum + Math.log(dt), 0) / 256;
+  expect(Math.abs(mean - Math.log(0.01))).toBeLessThan((3 * Math.log(100)) / Math.sqrt(12 * 256));
+  expect([...(await params.D.data())]).toEqual(new Array<number>(256).fill(1));
+  expect([...(await params.norm!.weight.data())]).toEqual(new Array<number>(256).fill(1));
+  expect((await params.inProj.weight.abs().max().item()) <= 1 / Math.sqrt(128)).toBe(true);
+  expect((await params.conv.weight.abs().max().item()) <= 1 / Math.sqrt(4)).toBe(true);
+  expect(params.inProj.bias).toBeUndefined();
+  expect(decayMask(params, mixer.noDecay)).toMatchObject({
+    logA: false,
+    D: false,
+    dtBias: false,
+    outProj: { weight: true },
+  });
 });
 
 test('sizes that do not fit are refused', () => {

@@ -17,7 +17,7 @@ import type { Complex, Tensor } from '@seq/tensor';
 import { scaled, times } from '../internal/complex.js';
 import { discretizations } from '../internal/discretize.js';
 import type { Discrete } from '../internal/discretize.js';
-import { diagonalKernel } from '../internal/kernel.js';
+import { checkLength, diagonalKernel } from '../internal/kernel.js';
 
 /** A diagonal state space for each of H channels, M complex states each; the other half is conjugate and left out. */
 export type S4dSystem = {
@@ -51,17 +51,20 @@ function discrete(system: S4dSystem, { discretization = 'zoh' }: S4dOptions): Di
 /**
  * Impulse response of each channel, what `s4dConvolution` convolves with: K_l = 2 Re(Σ_m C_m b_m a_m^l).
  *
+ * @param L  positions, a positive integer
  * @returns  [H, L], without the D that goes past the states
+ * @throws OptionError
  * @see Gu et al. 2022, arXiv:2206.11893, eq. 9
  */
 export function s4dKernel(system: S4dSystem, L: number, options: S4dOptions = {}): Tensor {
+  checkLength('s4dKernel', L);
   return scope(() => {
     const { a, b } = discrete(system, options);
     const c = scaled(times(system.C, b), 2);
     if (options.discretization !== 'bilinear')
       return diagonalKernel(scaled(rates(system), expandDims(exp(system.logStep), 1)), c, L);
     // a is no exponential here: the response to 1, 0, 0, … by the recurrence.
-    const rest = zeros([1, Math.max(0, L - 1), ...c.re.shape], { dtype: c.re.dtype, device: c.re.device });
+    const rest = zeros([1, L - 1, ...c.re.shape], { dtype: c.re.dtype, device: c.re.device });
     const impulse = (x: Tensor): Tensor => concat([expandDims(x, 0).expandDims(0), rest], 1);
     const { re } = complexRecurrence(a, { re: impulse(c.re), im: impulse(c.im) });
     return sum(re, 3).reshape([L, c.re.shape[0]]).transpose().contiguous();

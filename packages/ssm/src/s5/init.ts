@@ -12,8 +12,8 @@ export interface S5InitOptions {
 }
 
 /**
- * A system of P states: `blocks` copies of the eigenvalues of HiPPO-LegS with positive imaginary part; B and C are drawn
- * real, B = V* B₀ and C = C₀ V, each state being one of a conjugate pair.
+ * A system of P states: `blocks` copies of the eigenvalues of HiPPO-LegS with positive imaginary part, and of their
+ * eigenvectors V. B = V* B₀ and C = C₀ V with B₀ real and C₀ complex, all parts of variance 1 / (2 P), as in the authors' code.
  *
  * @throws OptionError  blocks that do not divide P
  * @see Smith, Warrington, Linderman 2023, arXiv:2208.04933, section 4.1 and appendix B
@@ -42,20 +42,19 @@ export function s5SystemInit(
     return tensor(columns, { shape: [whole, half], dtype: 'f32', ...o });
   };
   return scope(() => {
-    const [first, second, third, fourth] = split(key, 4);
-    const b = lecunNormal(first, [blocks * whole, H], o).reshape([blocks, whole, H]);
-    const c = lecunNormal(second, [H, blocks * whole], o).reshape([H, blocks, whole]);
+    const keys = split(key, 5);
+    const [b, cr, ci] = [0, 1, 2].map((i) => lecunNormal(keys[i], [H, 2 * P], o));
     const into = (part: Float64Array, sign: number): Tensor =>
-      matmul(basis(part, sign).transpose(), b).reshape([P, H]);
-    const out = (part: Float64Array): Tensor =>
+      matmul(basis(part, sign).transpose(), b.transpose().reshape([blocks, whole, H])).reshape([P, H]);
+    const out = (c: Tensor, part: Float64Array): Tensor =>
       matmul(c.reshape([H * blocks, whole]), basis(part, 1)).reshape([H, P]);
     const parts = (re: Tensor, im: Tensor): Complex => ({ re, im });
     return {
       lambda: parts(repeated(lambda.re), repeated(lambda.im)),
-      logStep: uniform(third, [P], { low: Math.log(dtMin), high: Math.log(dtMax), ...o }),
+      logStep: uniform(keys[3], [P], { low: Math.log(dtMin), high: Math.log(dtMax), ...o }),
       B: parts(into(V.re, 1), into(V.im, -1)),
-      C: parts(out(V.re), out(V.im)),
-      D: normal(fourth, [H], o),
+      C: parts(out(cr, V.re).sub(out(ci, V.im)), out(cr, V.im).add(out(ci, V.re))),
+      D: normal(keys[4], [H], o),
     };
   });
 }

@@ -1,8 +1,9 @@
-import { exp, expandDims, minimum, scope, ShapeError, show } from '@seq/tensor';
+import { exp, expandDims, minimum, scope } from '@seq/tensor';
 import type { Complex, Tensor } from '@seq/tensor';
 import { scaled, times } from '../internal/complex.js';
 import { discretizations } from '../internal/discretize.js';
-import { mimoConvolution, mimoScan, mimoStep } from '../internal/mimo.js';
+import { checkLength } from '../internal/kernel.js';
+import { checkMimo, mimoConvolution, mimoKernel, mimoScan, mimoStep } from '../internal/mimo.js';
 import type { Mimo, MimoScanOptions } from '../internal/mimo.js';
 
 /** A diagonal state space of P complex states that all H channels share. */
@@ -31,15 +32,8 @@ export interface S5Options {
   readonly stepRescale?: number;
 }
 
-function discrete(where: string, u: Tensor, axes: number, system: S5System, options: S5Options): Mimo {
-  const { lambda, logStep, B, C, D } = system;
+function discrete({ lambda, logStep, B, C, D }: S5System, options: S5Options): Mimo {
   const { discretization = 'zoh', conjSym = true, clipEigs = false, stepRescale = 1 } = options;
-  const H = u.shape[u.ndim - 1];
-  const P = logStep.shape[0];
-  if (u.ndim !== axes || show(B.re.shape) !== show([P, H]) || show(C.re.shape) !== show([H, P]))
-    throw new ShapeError(
-      `${where}: u must be ${axes === 3 ? '[B, T, H]' : '[B, H]'}, B [P, H] and C [H, P], got ${[u, B.re, C.re].map((x) => show(x.shape)).join(', ')}.`,
-    );
   const rates = clipEigs ? { re: minimum(lambda.re, -1e-4), im: lambda.im } : lambda;
   const step = exp(logStep).mul(stepRescale);
   const { a, b } = discretizations[discretization](rates, step);
@@ -68,7 +62,8 @@ export function s5Scan(
   system: S5System,
   options: S5Options & MimoScanOptions = {},
 ): [y: Tensor, h: Complex] {
-  return scope(() => mimoScan(u, discrete('s5Scan', u, 3, system, options), options));
+  checkMimo('s5Scan', system.logStep, system, 'P', u);
+  return scope(() => mimoScan(u, discrete(system, options), options));
 }
 
 /** One position of `s5Scan`: u [B, H], h { re, im } [B, P]. */
@@ -78,10 +73,26 @@ export function s5Step(
   h: Complex,
   options: S5Options = {},
 ): [y: Tensor, h: Complex] {
-  return scope(() => mimoStep(u, discrete('s5Step', u, 2, system, options), h));
+  checkMimo('s5Step', system.logStep, system, 'P', u, 2);
+  return scope(() => mimoStep(u, discrete(system, options), h));
 }
 
 /** `s5Scan` from no state as a convolution of any length, through Fourier transforms: y [B, T, H]. */
 export function s5Convolution(u: Tensor, system: S5System, options: S5Options = {}): Tensor {
-  return scope(() => mimoConvolution(u, discrete('s5Convolution', u, 3, system, options)));
+  checkMimo('s5Convolution', system.logStep, system, 'P', u);
+  return scope(() => mimoConvolution(u, discrete(system, options)));
+}
+
+/**
+ * Impulse responses, of each output to each input: K_l = 2 Re(C a^l (b ∘ B)).
+ * Data to look at; `s5Convolution` does without it.
+ *
+ * @param L  positions, a positive integer
+ * @returns  [H, H, L], outputs first, without the D that goes past the states
+ * @throws OptionError, ShapeError
+ */
+export function s5Kernel(system: S5System, L: number, options: S5Options = {}): Tensor {
+  checkLength('s5Kernel', L);
+  checkMimo('s5Kernel', system.logStep, system, 'P');
+  return scope(() => mimoKernel(discrete(system, options), L));
 }

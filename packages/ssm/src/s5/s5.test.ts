@@ -1,7 +1,8 @@
 import { key, normal } from '@seq/tensor';
 import { conformance } from '@seq/testing';
 import { expect, test } from 'vitest';
-import { s5, s5Convolution, s5Scan } from './index.js';
+import { hippoLegs } from '../internal/hippo.js';
+import { s5, s5Scan } from './index.js';
 import { s5Naive } from './naive.js';
 
 const [H, P] = [3, 4];
@@ -38,14 +39,33 @@ conformance(s5, {
   },
 });
 
-test.each(['zoh', 'bilinear'] as const)('%s: the convolution is the scan', async (discretization) => {
-  const { system } = s5({ dModel: 5, stateDim: 8 }).init(key(1), { dtype: 'f64' });
-  for (const T of [1, 2, 33, 100]) {
-    const u = normal(key(T), [2, T, 5], { dtype: 'f64' });
-    const y = s5Scan(u, system, { discretization })[0];
-    const difference = s5Convolution(u, system, { discretization }).sub(y).abs().max();
-    expect(await difference.item()).toBeLessThan(1e-12);
+test('init: rates of HiPPO-LegS, B and C in its eigenvectors', async () => {
+  const [C, N] = [200, 16];
+  const { system } = s5({ dModel: C, stateDim: N, blocks: 2 }).init(key(4), { dtype: 'f64' });
+  const half = N / 4;
+  const { lambda, V } = hippoLegs(N / 2);
+  const [re, im] = [await system.lambda.re.data(), await system.lambda.im.data()];
+  for (let p = 0; p < N / 2; p++) {
+    expect(re[p]).toBeCloseTo(-0.5, 12);
+    expect(im[p]).toBeCloseTo(lambda.im[half + (p % half)], 12);
   }
+  // B = V* B₀ with a real B₀ of variance 1 / N: each pair of states brings back 2 Re(V B), and all pairs make B₀.
+  const [br, bi] = [await system.B.re.data(), await system.B.im.data()];
+  let power = 0;
+  for (let block = 0; block < 2; block++)
+    for (let n = 0; n < N / 2; n++)
+      for (let c = 0; c < C; c++) {
+        let sum = 0;
+        for (let p = 0; p < half; p++) {
+          const [v, b] = [n * (N / 2) + half + p, (block * half + p) * C + c];
+          sum += 2 * (V.re[v] * br[b] - V.im[v] * bi[b]);
+        }
+        power += sum * sum;
+      }
+  expect(Math.abs(power / C - 1)).toBeLessThan(0.1);
+  // C = C₀ V with a complex C₀ of variance 2 / N: its elements have that variance too, V being unitary.
+  const size = await system.C.re.square().add(system.C.im.square()).mean().item();
+  expect(Math.abs((size * N) / 2 - 1)).toBeLessThan(0.15);
 });
 
 test('twice the step size sees half the samples', async () => {

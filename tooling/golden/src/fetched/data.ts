@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { loadTensors } from '@seq/tensor';
-import type { Tensor } from '@seq/tensor';
+import type { Device, Tensor } from '@seq/tensor';
 
 const shared = process.env['SEQ_SHARED'] ?? resolve(import.meta.dirname, '../../../../../shared');
 
@@ -17,8 +17,8 @@ export interface Fetched {
   tensors(...path: string[]): ReadonlyMap<string, Tensor> & { readonly need: (name: string) => Tensor };
 }
 
-/** What lies under that path of the data folder. */
-export function fetched(path: string): Fetched {
+/** What lies under that path of the data folder; its tensors are made on `device`, the usual one if absent. */
+export function fetched(path: string, device?: Device | null): Fetched {
   const place = join(shared, 'data', path);
   const absent = !existsSync(place);
   const bytes = (...rest: string[]): Uint8Array => readFileSync(join(place, ...rest));
@@ -28,7 +28,7 @@ export function fetched(path: string): Fetched {
     bytes,
     json: <T>(...rest: string[]) => JSON.parse(new TextDecoder().decode(bytes(...rest))) as T,
     tensors(...rest) {
-      const named = loadTensors(bytes(...rest));
+      const named = loadTensors(bytes(...rest), device ? { device } : {});
       const need = (name: string): Tensor => {
         const found = named.get(name);
         if (!found) throw new Error(`${rest.join('/') || path}: no tensor ${name}`);
