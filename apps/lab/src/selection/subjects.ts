@@ -23,7 +23,8 @@ const subject = (
 export const subjects: readonly Subject[] = [
   subject('s4d', 'S4D', false, (C) => s4d({ dModel: C })),
   subject('s5', 'S5', false, (C) => s5({ dModel: C })),
-  subject('lru', 'LRU', false, (C) => lru({ dModel: C })),
+  // The ring of eigenvalues that its authors take where memory must be long.
+  subject('lru', 'LRU', false, (C) => lru({ dModel: C, rMin: 0.9, rMax: 0.999, maxPhase: Math.PI / 10 })),
   subject('mamba', 'Mamba', true, (C) => mamba({ dModel: C })),
   subject('mamba2', 'Mamba-2', true, (C) => mamba2({ dModel: C, stateDim: 32, headDim: C / 2 })),
   subject('attention', 'Attention', true, (C) => attention({ dModel: C, numHeads: 4, rope: true })),
