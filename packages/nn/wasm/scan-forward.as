@@ -67,8 +67,8 @@ export function writeColumns(
 }
 
 /**
- * Heads `from` … `to` − 1 of B H. Addresses as the op names its operands, 0 for those that are absent; `u` is written
- * where `a` is there. The workplace holds the state, its columns in blocks [V / 16, K, 16], and the factors of a chunk.
+ * Heads `from` … `to` − 1 of B H. Addresses as the op names its operands, 0 for those that are absent; `starts` and
+ * `u` are absent where no gradient will ask for them. The workplace holds the state, its columns in blocks [V / 16, K, 16], and the factors of a chunk.
  */
 export function scanForward(
   q: usize, k: usize, v: usize, initial: usize, g: usize, a: usize, b: usize,
@@ -92,7 +92,7 @@ export function scanForward(
     for (let c = 0; c < N; c++) {
       const first = n * T + c * L;
       const length = min(L, T - c * L);
-      moveState(S, starts + <usize>((n * N + c) * H + h) * state, K, V, true);
+      if (starts !== 0) moveState(S, starts + <usize>((n * N + c) * H + h) * state, K, V, true);
       if (g !== 0)
         for (let i = 0; i < length; i++) {
           const at = (first + i) * H + h;
@@ -113,7 +113,7 @@ export function scanForward(
               for (let j: usize = 0; j < ROW; j += 16)
                 v128.store(x + j, f32x4.add(v128.load(x + j), v128.load(seen + j)));
             }
-            copyRow(u + values, b === 0 ? x : seen, wide);
+            if (u !== 0) copyRow(u + values, b === 0 ? x : seen, wide);
           }
           const kept = keep + <usize>(i * width) * 4;
           writeColumns(out, columns, kept, k + shared, x, b === 0 ? 0 : b + keys, seen, q + shared, K);

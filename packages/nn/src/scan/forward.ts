@@ -32,7 +32,7 @@ export function scanForward(call: CpuCall<ScanAttrs>): void {
 function scanForwardLoops({ inputs, outputs, attrs, scratch }: CpuCall<ScanAttrs>): void {
   const { B, T, G, H, K, V, N } = sizesOf(inputs[0], inputs[2], attrs);
   const { q, k, v, initial, g, a, b } = operandsOf(inputs.map(floatsOf), attrs);
-  const [o, last, starts, u] = outputs.map(floatsOf);
+  const [o, last, starts, u] = outputs.map(floatsOf) as [Floats, Floats, Floats?, Floats?];
   const S = scratch.subarray(0, K * V);
   const seen = scratch.subarray(K * V, K * V + V);
   const sums = scratch.subarray(K * V + V, K * V + 2 * V);
@@ -43,7 +43,7 @@ function scanForwardLoops({ inputs, outputs, attrs, scratch }: CpuCall<ScanAttrs
       const state = (n * H + h) * K * V;
       S.set(initial.subarray(state, state + K * V));
       for (let t = 0; t < T; t++) {
-        if (t % attrs.chunk === 0) starts.set(S, ((n * N + t / attrs.chunk) * H + h) * K * V);
+        if (t % attrs.chunk === 0) starts?.set(S, ((n * N + t / attrs.chunk) * H + h) * K * V);
         const row = (n * T + t) * H + h;
         const shared = ((n * T + t) * G + Math.floor((h * G) / H)) * K;
         decays(keep, g, row, attrs);
@@ -51,7 +51,7 @@ function scanForwardLoops({ inputs, outputs, attrs, scratch }: CpuCall<ScanAttrs
           seen.fill(0);
           for (let d = 0; d < K; d++) addScaled(seen, a[row * K + d], S, d * V, V);
           if (own) for (let e = 0; e < V; e++) seen[e] += v[row * V + e];
-          u.set(seen, row * V);
+          u?.set(seen, row * V);
         }
         sums.fill(0);
         for (let d = 0; d < K; d++) {

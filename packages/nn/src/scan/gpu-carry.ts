@@ -1,33 +1,77 @@
-// What passes from chunk to chunk: one invocation per column of a head's state, through all chunks.
+// What passes from chunk to chunk. `forward`: states[c + 1] ← transition of c · states[c] + what chunk c made from 0, from
+// `initial`; else w[c] ← transition of c · w[c + 1] + what chunk c made from 0, from dState, and w[0] is the gradient by
+// `initial`.
 import type { GpuShader } from '@seq/tensor/engine';
 import { memo, reads, shader, writes } from '@seq/webgpu-kernels/wgsl';
 import { group, scanParams } from './gpu-text.js';
 import type { ScanKey } from './gpu-text.js';
 
-/**
- * `forward`: states[c + 1] ← transition of c · states[c] + what chunk c made from 0, from `initial`.
- * `backward`: w[c] ← transition of c · w[c + 1] + what chunk c made from 0, from dState; w[0] is the gradient by `initial`.
- */
+/** Where nothing is erased, numbers of a state know nothing of each other: one invocation for each, through all chunks. */
 export const carryShader: (key: string) => GpuShader = /* @__PURE__ */ memo((text): GpuShader => {
-  const { forward, at, erase, decay, K, V } = JSON.parse(text) as ScanKey & { forward: boolean };
-  const turned = erase !== 'none' ? 'full' : decay !== 'none' ? 'turn(turn_at + i) * s[i]' : 's[i]';
-  const sum =
-    turned === 'full'
-      ? `var moved = 0.0;
-    for (var j = 0u; j < K; j++) { moved += turn(turn_at + j * K + i) * s[j]; }`
-      : `let moved = ${turned};`;
-  const advance = (from: string): string => `
-  let turn_at = ((n * p.N + c) * p.H + h) * p.extra * K;
-  for (var i = 0u; i < K; i++) {
-    ${sum}
-    next[i] = moved + ${from}(base + i * V);
-  }
-  s = next;`;
+  // `last`: the last chunk's part stands in `state` and becomes the state behind it.
+  const { forward, last, at, decay, V } = JSON.parse(text) as ScanKey & { forward: boolean; last?: boolean };
+  const advance = `${decay === 'none' ? '' : 'turn(((n * p.N + c) * p.H + h) * K + d) * '}s + `;
+  const place = (c: string): string =>
+    `((n * ${forward ? 'p.N' : '(p.N + 1u)'} + ${c}) * p.H + h) * p.cols + entry`;
   return shader({
     name: `matrixScan${forward ? '' : '.backward'}/carry`,
     operands: [
       reads('from_first', 'f32', at[forward ? 'initial' : 'dState']),
-      ...(turned === 's[i]' ? [] : [reads('turn', 'f32', at['turn'])]),
+      ...(decay === 'none' ? [] : [reads('turn', 'f32', at['turn'])]),
+      writes('x', 'f32', at[forward ? 'states' : 'w']),
+      ...(forward ? [] : [writes('dInitial', 'f32', at['dInitial'])]),
+      ...(last ? [writes('state', 'f32', at['state'])] : []),
+    ],
+    params: scanParams,
+    workgroup: group,
+    main: `
+let entry = linear % p.cols;
+let h = (linear / p.cols) % p.H;
+let n = linear / (p.cols * p.H);
+if (n >= p.B) { return; }
+let K = p.cols / ${V}u;
+let d = entry / ${V}u;
+var s = from_first(linear);
+${
+  forward
+    ? `set_x(${place('0u')}, s);
+for (var c = 0u; c + 1u < p.N; c++) {
+  let at = ${place('c + 1u')};
+  s = ${advance}x(at);
+  set_x(at, s);
+}
+${last ? `let c = p.N - 1u;\nset_state(linear, ${advance}state(linear));` : ''}`
+    : `set_x(${place('p.N')}, s);
+for (var back = p.N; back > 0u; back--) {
+  let c = back - 1u;
+  let at = ${place('c')};
+  s = ${advance}x(at);
+  set_x(at, s);
+}
+set_dInitial(linear, s);`
+}`,
+  });
+});
+
+/** Where something is erased, a chunk's transition is a matrix: one invocation for each column of a head's state. */
+export const carryColumnsShader: (key: string) => GpuShader = /* @__PURE__ */ memo((text): GpuShader => {
+  const { forward, at, K, V } = JSON.parse(text) as ScanKey & { forward: boolean };
+  const advance = `
+  let turn_at = ((n * p.N + c) * p.H + h) * K * K;
+  for (var i = 0u; i < K; i++) {
+    var moved = 0.0;
+    for (var j = 0u; j < K; j++) { moved += turn(turn_at + j * K + i) * s[j]; }
+    next[i] = moved + x(base + i * V);
+  }
+  s = next;
+  for (var i = 0u; i < K; i++) { set_x(base + i * V, s[i]); }`;
+  const place = (c: string): string =>
+    `((n * ${forward ? 'p.N' : '(p.N + 1u)'} + ${c}) * p.H + h) * K * V + e`;
+  return shader({
+    name: `matrixScan${forward ? '' : '.backward'}/carry columns`,
+    operands: [
+      reads('from_first', 'f32', at[forward ? 'initial' : 'dState']),
+      reads('turn', 'f32', at['turn']),
       writes('x', 'f32', at[forward ? 'states' : 'w']),
       ...(forward ? [] : [writes('dInitial', 'f32', at['dInitial'])]),
     ],
@@ -42,23 +86,18 @@ if (n >= p.B) { return; }
 let whole = (n * p.H + h) * K * V + e;
 var s: array<f32, ${K}>;
 var next: array<f32, ${K}>;
-for (var i = 0u; i < K; i++) { s[i] = from_first(whole + i * V); }
+{ let base = ${place(forward ? '0u' : 'p.N')};
+  for (var i = 0u; i < K; i++) { s[i] = from_first(whole + i * V); set_x(base + i * V, s[i]); } }
 ${
   forward
-    ? `{ let base = (n * p.N * p.H + h) * K * V + e;
-  for (var i = 0u; i < K; i++) { set_x(base + i * V, s[i]); } }
-for (var c = 0u; c + 1u < p.N; c++) {
-  let base = ((n * p.N + c + 1u) * p.H + h) * K * V + e;
-  ${advance('x')}
-  for (var i = 0u; i < K; i++) { set_x(base + i * V, s[i]); }
+    ? `for (var c = 0u; c + 1u < p.N; c++) {
+  let base = ${place('c + 1u')};
+  ${advance}
 }`
-    : `{ let base = ((n * (p.N + 1u) + p.N) * p.H + h) * K * V + e;
-  for (var i = 0u; i < K; i++) { set_x(base + i * V, s[i]); } }
-for (var back = p.N; back > 0u; back--) {
+    : `for (var back = p.N; back > 0u; back--) {
   let c = back - 1u;
-  let base = ((n * (p.N + 1u) + c) * p.H + h) * K * V + e;
-  ${advance('x')}
-  for (var i = 0u; i < K; i++) { set_x(base + i * V, s[i]); }
+  let base = ${place('c')};
+  ${advance}
 }
 for (var i = 0u; i < K; i++) { set_dInitial(whole + i * V, s[i]); }`
 }`,

@@ -85,7 +85,11 @@ const unit = (lanes: 1 | 4, j: string): string =>
     ? `select(0.0, 1.0, i == ${j})`
     : `select(X(), X(1.0), vec4<u32>(4u * i, 4u * i + 1u, 4u * i + 2u, 4u * i + 3u) == vec4<u32>(${j}))`;
 
-/** e^g, 0 where g is below what f32 tells from 0. */
+/** `fade(g)` is e^g, 0 where g is below what f32 tells from 0. */
+export const fadeText = `
+fn fade(g: f32) -> f32 { return select(0.0, exp(max(g, -104.0)), g > -104.0); }`;
+
+/** The factors e^g of a call. */
 export const keepShader: (key: string) => GpuShader = /* @__PURE__ */ memo((at): GpuShader => {
   const [g, keep] = JSON.parse(at) as [number, number];
   return shader({
@@ -93,10 +97,10 @@ export const keepShader: (key: string) => GpuShader = /* @__PURE__ */ memo((at):
     operands: [reads('g', 'f32', g), writes('keep', 'f32', keep)],
     params: { n: 'u32' },
     workgroup: group,
+    declare: fadeText,
     main: `
 if (linear >= p.n) { return; }
-let x = g(linear);
-set_keep(linear, select(0.0, exp(max(x, -104.0)), x > -104.0));`,
+set_keep(linear, fade(g(linear)));`,
   });
 });
 

@@ -1,7 +1,9 @@
 import {
+  add,
   apply,
   defineOp,
   DTypeError,
+  expandDims,
   mul,
   OptionError,
   referenceVjp,
@@ -9,14 +11,16 @@ import {
   scope,
   ShapeError,
   show,
+  squeeze,
   sub,
   sum,
   where,
   zeros,
 } from '@seq/tensor';
-import type { Aval, Op, Tensor } from '@seq/tensor';
+import type { Aval, Op, Tensor, VjpCall } from '@seq/tensor';
 import { backwardScratch, scanBackward } from './backward.js';
 import { forwardScratch, scanForward } from './forward.js';
+import { stepKernels } from './gpu-step.js';
 import { scanBackwardKernels, scanKernels } from './kernels.js';
 import { scanBackwardReference, scanReference } from './reference.js';
 import { listOf, operandsOf, scanBackwardCost, scanCost, scanOutputs, sizesOf } from './shapes.js';
@@ -96,7 +100,7 @@ export function matrixScan(
       checkScan(inputs, attrs);
       return [zeros([B, 0, H, V], like), first];
     }
-    const [o, state] = apply(matrixScanOp, inputs, attrs) as Tensor[];
+    const [o, state] = apply(T === 1 ? matrixStepOp : matrixScanOp, inputs, attrs) as Tensor[];
     return [o, state];
   });
 }
@@ -148,22 +152,44 @@ export const matrixScanOp: Op<ScanAttrs> = /* @__PURE__ */ defineOp<ScanAttrs>({
   scratch: (inputs) => forwardScratch(inputs[0].shape[3], inputs[2].shape[3]),
   reference: scanReference,
   vjp(call) {
-    const { inputs, outputs, cotangents, attrs, needs } = call;
-    const [dO, dState, dStarts, dWritten] = cotangents;
+    const [, , dStarts, dWritten] = call.cotangents;
     if (dStarts || dWritten) return referenceVjp(scanReference, call); // in a second differentiation only
-    const [o, state, starts, written] = outputs;
-    const backward = [
-      dO ?? o.zeros(),
-      dState ?? state.zeros(),
-      ...inputs,
-      starts,
-      ...(written ? [written] : []),
-    ];
-    const grads = apply(matrixScanBackwardOp, backward, attrs) as Tensor[];
-    return grads.map((x, i) => (!needs[i] ? null : i < 2 ? sumGroups(x, inputs[i].shape) : x));
+    return gradients(call, call.outputs.slice(2));
   },
   cost: (inputs, _, attrs) => scanCost(sizesOf(inputs[0], inputs[2], attrs), attrs),
 });
+
+/** One position: o and the state alone, since what its gradient starts from is among the inputs. */
+export const matrixStepOp: Op<ScanAttrs> = /* @__PURE__ */ defineOp<ScanAttrs>({
+  name: 'matrixScan.step',
+  infer(inputs, attrs) {
+    checkScan(inputs, attrs);
+    return scanOutputs(inputs, attrs).slice(0, 2);
+  },
+  cpu: scanForward,
+  inplace: [[1, 3]],
+  webgpu: stepKernels,
+  scratch: (inputs) => forwardScratch(inputs[0].shape[3], inputs[2].shape[3]),
+  reference: (inputs, attrs) => scanReference(inputs, attrs).slice(0, 2),
+  vjp(call) {
+    const { v, initial, a, b } = operandsOf(call.inputs, call.attrs);
+    const starts = expandDims(initial, 1);
+    if (!a) return gradients(call, [starts]);
+    const seen = expandDims(sum(mul(expandDims(squeeze(a, 1), -1), initial), 2), 1);
+    return gradients(call, [starts, b ? seen : add(v, seen)]);
+  },
+  cost: (inputs, _, attrs) => scanCost(sizesOf(inputs[0], inputs[2], attrs), attrs),
+});
+
+/** Gradients of the inputs by the op below, from the states that chunks begin with and what erasing wrote. */
+function gradients(
+  { inputs, outputs: [o, state], cotangents: [dO, dState], attrs, needs }: VjpCall<ScanAttrs>,
+  kept: readonly Tensor[],
+): (Tensor | null)[] {
+  const all = [dO ?? o.zeros(), dState ?? state.zeros(), ...inputs, ...kept];
+  const grads = apply(matrixScanBackwardOp, all, attrs) as Tensor[];
+  return grads.map((x, i) => (!needs[i] ? null : i < 2 ? sumGroups(x, inputs[i].shape) : x));
+}
 
 /** Gradients of the inputs from dO, dState, the inputs, and the last outputs of the scan; q's and k's for all H heads. */
 export const matrixScanBackwardOp: Op<ScanAttrs> = /* @__PURE__ */ defineOp<ScanAttrs>({

@@ -89,6 +89,15 @@ describe.each(kinds)('matrixScan, decay: %s, erase: %s', (decay, erase) => {
       );
   });
 
+  test('one position has the gradient of a sequence, also twice', async () => {
+    const x = draw(decay, erase, { B: 1, T: 1, G: 1, K: 2, V: 2 });
+    await checkGradient((y: Operands) => run(y), x);
+    const weights = normals(10, [1, 1, 2, 2]);
+    const first = (y: Operands): Tensor[] =>
+      Object.values(grad((z: Operands) => sum(mul(run(z)[0].tanh(), weights)), y));
+    await checkGradient(first, x, { tolerance: 1e-6 });
+  });
+
   test('its gradient is that of the loop over positions', async () => {
     const attrs: ScanAttrs = { chunk: 3, decay, erase };
     const { q, k, v, initial, logDecay, read, write } = draw(decay, erase, { T: 8 });

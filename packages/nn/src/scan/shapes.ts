@@ -42,6 +42,16 @@ export function listOf<X>({ q, k, v, initial, g, a, b }: ScanOperands<X>): X[] {
   return [q, k, v, initial, ...(g ? [g] : []), ...(a ? [a] : []), ...(b ? [b] : [])];
 }
 
+/** Names of the inputs in their order. */
+export function operandNames({ decay, erase }: Pick<ScanAttrs, 'decay' | 'erase'>): string[] {
+  return [
+    ...['q', 'k', 'v', 'initial'],
+    ...(decay === 'none' ? [] : ['g']),
+    ...(erase === 'none' ? [] : ['a']),
+    ...(erase === 'pair' ? ['b'] : []),
+  ];
+}
+
 /** Sizes of a call; N chunks. */
 export interface ScanSizes {
   readonly B: number;

@@ -26,7 +26,7 @@ export function scanForwardSimd(call: CpuCall<ScanAttrs>): boolean {
   const floats = K * padded(V, 16) + Math.min(attrs.chunk, T) * padded(K, 4);
   if (!(outputs[0].data instanceof Float32Array) || 4 * floats > workplace) return false;
   const { q, k, v, initial, g = 0, a = 0, b = 0 } = operandsOf(inputs.map(address), attrs);
-  const [o, last, starts, u = 0] = outputs.map(address);
+  const [o, last, starts = 0, u = 0] = outputs.map(address);
   return run(call, 'scanForward', sizes, [q, k, v, initial, g, a, b, o, last, starts, u]);
 }
 
