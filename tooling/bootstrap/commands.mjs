@@ -130,9 +130,9 @@ export const commands = {
   /** Serves the lab as a page that trains in the browser. */
   'lab:page': (args) => lab('page', args),
   build: (args) => turbo(['build', ...filters(args)]),
-  /** Benches of packages; with --peers Seq beside other libraries, --counts what models ask of a GPU, --endurance long runs. */
+  /** Benches of packages; with --peers Seq beside other libraries, --counts what models ask of a GPU, --endurance long runs, --memories linear attention beside flash. */
   bench: (args) =>
-    ['--peers', '--counts', '--endurance'].some((kind) => args.includes(kind))
+    ['--peers', '--counts', '--endurance', '--memories'].some((kind) => args.includes(kind))
       ? typescript('tooling/bench/src/run.ts', args)
       : turbo(['bench', '--concurrency=1', ...filters(args)]),
   check: (args) => typescript('tooling/check/src/run.ts', args),

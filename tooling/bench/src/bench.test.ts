@@ -6,6 +6,7 @@ import { numbers } from './input.js';
 import { items, reverseAxes, swapLast } from './items.js';
 import type { Item, Operation } from './items.js';
 import { difference, measure, median } from './measure.js';
+import { memoriesCommand, memoryLine } from './memories-command.js';
 import { model } from './onnx.js';
 import { page } from './page.js';
 import { seq } from './seq.js';
@@ -57,6 +58,24 @@ describe('measuring', () => {
     expect(row.excluded?.['wrong']).toMatch(/wrong values/);
     await expect(measure(item, field, field[1], 'cpu', quick)).rejects.toThrow(/thing: seq: wrong values/);
   });
+});
+
+test('memories are timed beside flash attention, and one that is not faster is above the bar', async () => {
+  const lines: string[] = [];
+  const rows = await memoriesCommand('cpu', { T: 70, turns: 1 }, (text) => void lines.push(text));
+  expect(rows.map(({ memory }) => memory)).toEqual([
+    'linear attention',
+    'simple GLA',
+    'GLA',
+    'gated delta rule',
+  ]);
+  for (const { ours, flash } of rows) expect(Math.min(ours, flash)).toBeGreaterThan(0);
+  expect(new Set(rows.map(({ flash }) => flash)).size).toBe(1);
+  expect(lines[0]).toBe(memoryLine(rows[0]));
+  expect(memoryLine({ ...rows[0], ours: 2, flash: 4 })).toMatch(
+    /2\.00 ms, flash 4\.00 ms, ratio 0\.50 .* ok$/,
+  );
+  expect(memoryLine({ ...rows[0], ours: 4, flash: 4 })).toMatch(/ratio 1\.00 .* ABOVE$/);
 });
 
 describe('items', () => {

@@ -10,6 +10,7 @@ import { enduranceCommand } from './endurance-command.js';
 import type { DeviceKind } from './items.js';
 import { items } from './items.js';
 import { measure } from './measure.js';
+import { memoriesCommand } from './memories-command.js';
 import { page, twoThreads } from './page.js';
 import { installWebGPU } from './platform.js';
 import type { Row } from './measure.js';
@@ -19,11 +20,13 @@ const help = `bench --peers [--device cpu|webgpu] [--item NAME,NAME] [--quick] [
        bench --peers --from FILE,FILE --page
        bench --counts [--plans] [--peers] [--json FILE]
        bench --endurance [--device cpu|webgpu] [--tokens N] [--rows N] [--steps N]
+       bench --memories [--device cpu|webgpu] [--T 8192] [--turns 3] [--json FILE]
 
 --peers   times Seq beside its peers, in one process and in turns, one thread each; --page writes docs/performance.md,
           with --from of earlier runs
 --counts  counts what compiled models ask of a GPU, exactly; needs none, and fails when one is above its bars. --plans prints
           their kernels; --peers counts what other libraries ask of this machine's adapter
+--memories  times forward and backward of linear attention and its kin beside flash attention; fails when one is slower
 --endurance  trains 10,000 steps and generates a million tokens, 64 rows at a time, and looks whether anything grows
 
 Items on the CPU: ${Object.keys(items.cpu).join(', ')}.
@@ -81,6 +84,9 @@ export async function main(args: readonly string[], print: (text: string) => voi
       page: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       endurance: { type: 'boolean', default: false },
+      memories: { type: 'boolean', default: false },
+      T: { type: 'string', default: '8192' },
+      turns: { type: 'string', default: '3' },
       tokens: { type: 'string', default: '1000000' },
       rows: { type: 'string', default: '64' },
       steps: { type: 'string', default: '10000' },
@@ -109,6 +115,11 @@ export async function main(args: readonly string[], print: (text: string) => voi
   if (values.endurance) {
     const [tokens, rows, steps] = [values.tokens, values.rows, values.steps].map(Number);
     return (await enduranceCommand(device, { tokens, rows, steps }, print)).length === 0 ? 0 : 1;
+  }
+  if (values.memories) {
+    const rows = await memoriesCommand(device, { T: Number(values.T), turns: Number(values.turns) }, print);
+    if (values.json !== undefined) writeFileSync(resolve(values.json), `${JSON.stringify(rows, null, 2)}\n`);
+    return rows.every(({ ours, flash }) => ours < flash) ? 0 : 1;
   }
   const known = items[device];
   const names = values.item?.split(',') ?? Object.keys(known);
