@@ -4,6 +4,7 @@ export { alibiSlopes } from './position.js';
 export type { WindowSize } from './position.js';
 export { attendCached } from './cache.js';
 export type { AttendCachedOptions, AttentionState } from './cache.js';
+export { attentionFromTorch } from './formats.js';
 export { attention } from './mixer.js';
 export type { AttentionParams } from './mixer.js';
 export type { AttentionCore, AttentionOptions, CoreOptions, RotarySettings } from './options.js';
