@@ -27,7 +27,7 @@ import type { FlashAttentionOptions } from './options.js';
  * `windowSize` hide are skipped. Query head h reads key-value head ⌊h · G / H⌋. The position of query i is
  * p = i + S − T, of packed sequences that within its own. With `softcap` c the product becomes
  * c · tanh(scale · q_i · k_j / c); with `alibiSlopes` m the distance costs m_h |p − j|; with `sinks` exp(sink_h) joins
- * the denominator. A query that sees no key gives 0. f16 is storage: sums are f32.
+ * the denominator. A query that sees no key gives 0. q, k, v may be stored as f16, and so is o then; all between is f32.
  *
  * @param q        [B, T, H, D]  D at most 256
  * @param k        [B, S, G, D]
@@ -69,13 +69,12 @@ function attendBoth(
 ): [o: Tensor, lse: Tensor] {
   const sizes = checkInputs(fn, q, k, v);
   const { attrs, extra } = resolve(fn, q, sizes, options);
-  // f16 is a format to keep numbers in; kernels compute in f32.
-  const stored = q.dtype === 'f16';
-  const heads = stored ? [q, k, v].map((x) => cast(x, 'f32')) : [q, k, v];
-  const [found, lse] = apply(flashAttentionOp, [...heads, ...extra], attrs) as Tensor[];
-  const o = stored ? cast(found, 'f16') : found;
+  // Shaders read f16 where it lies; on the CPU it is widened first.
+  const widens = q.dtype === 'f16' && q.device.kind === 'cpu';
+  const heads = widens ? [q, k, v].map((x) => cast(x, 'f32')) : [q, k, v];
+  const [o, lse] = apply(flashAttentionOp, [...heads, ...extra], attrs) as Tensor[];
   const { sinks } = options;
-  if (!sinks) return [o, lse];
+  if (!sinks) return [cast(o, q.dtype), lse];
   if (sinks.shape.join() !== `${sizes.H}`)
     throw new ShapeError(
       `${fn}: sinks must be [H] = [${sizes.H}], got ${show(sinks.shape)}. Give one per query head.`,
@@ -83,6 +82,6 @@ function attendBoth(
   // What a softmax with one more key gives: o · σ(lse − sink).
   const column = reshape(sinks, [-1, 1]);
   const margin = sub(lse, column);
-  const share = cast(transpose(sigmoid(margin), [0, 2, 1]).expandDims(3), o.dtype);
-  return [mul(o, share), add(softplus(margin), column)];
+  const share = transpose(sigmoid(margin), [0, 2, 1]).expandDims(3);
+  return [cast(mul(o, share), q.dtype), add(softplus(margin), column)];
 }

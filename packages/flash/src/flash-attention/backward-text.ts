@@ -2,8 +2,17 @@
 import type { GpuShader } from '@seq/tensor/engine';
 import { memo, reads, shader, writes } from '@seq/webgpu-kernels/wgsl';
 import { productsText, scaledText, sumsText } from './direct-text.js';
-import { elementOf } from './forward-text.js';
-import { each, fours, resultText, rowText, scoreOperands, scoreText, upTo } from './text.js';
+import {
+  each,
+  elementOf,
+  fours,
+  headOf,
+  resultText,
+  rowText,
+  scoreOperands,
+  scoreText,
+  upTo,
+} from './text.js';
 import type { Look } from './text.js';
 
 /** How the work is cut: owners of an invocation, invocations of a workgroup, others met together, tile (0: none). */
@@ -328,7 +337,7 @@ const shaders = /* @__PURE__ */ memo((text): GpuShader => {
   return shader({
     name: `flash/by ${kind}`,
     operands: [
-      ...(['q', 'k', 'v'] as const).map((name, n) => reads(name, element, at.from + n)),
+      ...(['q', 'k', 'v'] as const).map((name, n) => reads(name, headOf(look), at.from + n)),
       dO,
       ...scores,
       ...out,

@@ -30,11 +30,14 @@ async function agrees(problem: Problem, device: Device, dtype: DType, tolerance:
 
 describe('flash attention is what its definition says, and so are its gradients', () => {
   const cpu = createCpu({ poison: true });
+  const plain = createCpu({ wasm: 'plain', poison: true });
   const places: [string, () => Promise<Device>, DType, number][] = [
     ['composite in f64', () => Promise.resolve(references), 'f64', 1e-12],
     ['CPU in f64', () => Promise.resolve(cpu), 'f64', 1e-12],
     ['CPU in f32', () => Promise.resolve(cpu), 'f32', 1e-5],
+    ['CPU without relaxed SIMD, in f32', () => Promise.resolve(plain), 'f32', 1e-5],
   ];
+  test('one build has no relaxed SIMD', () => expect(plain.build).toBe('plain'));
   describe.each(places)('%s', (_, device, dtype, tolerance) => {
     test.each(cases.map((what, seed) => [what.name, what, seed] as const))('%s', async (_, what, seed) => {
       await agrees(new Problem(what, seed), await device(), dtype, tolerance);

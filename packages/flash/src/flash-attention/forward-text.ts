@@ -3,8 +3,19 @@ import type { GpuShader } from '@seq/tensor/engine';
 import { memo, reads, shader, writes } from '@seq/webgpu-kernels/wgsl';
 import type { Operand } from '@seq/webgpu-kernels/wgsl';
 import { productsText, scaledText, sumsText } from './direct-text.js';
-import { each, fours, resultText, rowText, scoreOperands, scoreText, upTo } from './text.js';
-import type { Look, Params } from './text.js';
+import { joinText, lseText } from './join-text.js';
+import {
+  each,
+  elementOf,
+  fours,
+  headOf,
+  resultText,
+  rowText,
+  scoreOperands,
+  scoreText,
+  upTo,
+} from './text.js';
+import type { Look } from './text.js';
 
 /** How the work is cut. */
 export interface ForwardCut {
@@ -16,8 +27,10 @@ export interface ForwardCut {
   readonly keys: number;
   /** Keys of a tile in workgroup memory; 0: keys come from storage. */
   readonly tile: number;
-  /** Lanes share queries and each takes a part of the keys; results are parts that `joinShader` joins. */
+  /** Lanes share queries and each takes a part of the keys; results are parts to be joined. */
   readonly split: boolean;
+  /** The lanes of a workgroup have all keys and join their parts themselves; otherwise `joinShader` does. */
+  readonly joins: boolean;
 }
 
 interface ForwardText {
@@ -26,15 +39,6 @@ interface ForwardText {
   readonly params: { readonly [name: string]: 'u32' | 'i32' | 'f32' };
   /** Operand numbers. */
   readonly at: { readonly o: number; readonly lse: number; readonly side: number; readonly parts: number };
-}
-
-/** Types of parameters, as a shader declares them. */
-export function typesOf(params: Params): { [name: string]: 'u32' | 'i32' | 'f32' } {
-  return Object.fromEntries(Object.entries(params).map(([name, [type]]) => [name, type]));
-}
-
-export function elementOf({ four }: Look): 'f32' | 'f32x4' {
-  return four ? 'f32x4' : 'f32';
 }
 
 /** Scores of a handful of keys become weights; the largest score, the sum and the factor of what was before. */
@@ -67,7 +71,7 @@ const openText = (rows: number, to: (r: number) => string): string => `
 
 /** Keys from storage, sums in the results or, of a split, in its parts. */
 function directText({ look, cut }: ForwardText): string {
-  const { rows, lanes, keys, split } = cut;
+  const { rows, lanes, keys, split, joins } = cut;
   const [D4, V4] = [fours(look.D), fours(look.V)];
   const name = split ? 'parts' : 'o';
   const to = (r: number): string =>
@@ -91,6 +95,15 @@ function directText({ look, cut }: ForwardText): string {
       : `${each(rows, (r) => `let y${r} = select(0.0, 1.0 / max(l${r}, 1e-37), l${r} > 0.0);`)}
   ${scaledText('o', 'o', rows, 'y', V4)}
   ${each(rows, (r) => `if (live${r}) { set_lse((b * p.H + w${r}.h) * p.T + w${r}.i, lse_of(m${r}, l${r})); }`)}`
+  }
+  ${
+    joins
+      ? `storageBarrier();
+  workgroupBarrier();
+  for (var n = lix; n < ${rows * V4}u; n += ${lanes}u) {
+    if (row + n / ${V4}u < N) { join(unit / p.blocks * N + row + n / ${V4}u, n % ${V4}u, ${lanes}u); }
+  }`
+      : ''
   }`;
 }
 
@@ -159,29 +172,23 @@ function mainText(spec: ForwardText): string {
   ${tile > 0 ? tiledText(spec) : directText(spec)}`;
 }
 
-/** −∞ by its bits: constants must be finite. */
-const lseText = `
-fn minus_infinity() -> f32 { var bits = 0xff800000u; return bitcast<f32>(bits); }
-fn lse_of(m: f32, l: f32) -> f32 { return select(minus_infinity(), m + log(max(l, 1e-37)), l > 0.0); }`;
-
 /**
  * Forward. Direct: a workgroup has `lanes` × `rows` queries of one batch row and key head, registers only. Tiled: the
  * same with `tile` keys and values in workgroup memory, 16 · tile · ⌈D/4⌉ + 16 · tile · ⌈V/4⌉ bytes, at most 16 KiB.
- * Split: a workgroup has `rows` queries, each lane a part of the keys.
+ * Split: a workgroup has `rows` queries, each lane a part of the keys; their results meet in storage.
  */
 const forwardShaders = /* @__PURE__ */ memo((text): GpuShader => {
   const spec = JSON.parse(text) as ForwardText;
   const { look, cut, params, at } = spec;
   const element = elementOf(look);
-  const out: Operand[] = cut.split
-    ? [writes('parts', 'f32x4', at.parts)]
-    : [writes('o', element, at.o), writes('lse', 'f32', at.lse)];
+  const out: Operand[] = [
+    ...(cut.split ? [writes('parts', 'f32x4', at.parts)] : []),
+    ...(cut.split && !cut.joins ? [] : [writes('o', element, at.o), writes('lse', 'f32', at.lse)]),
+  ];
   return shader({
     name: `flash/${cut.split ? 'split' : cut.tile > 0 ? 'tiled' : 'direct'}`,
     operands: [
-      reads('q', element, 0),
-      reads('k', element, 1),
-      reads('v', element, 2),
+      ...['q', 'k', 'v'].map((name, n) => reads(name, headOf(look), n)),
       ...scoreOperands(look, 0, at.side),
       ...out,
     ],
@@ -190,9 +197,10 @@ const forwardShaders = /* @__PURE__ */ memo((text): GpuShader => {
     declare: `${rowText('q', look.D, look.four)}
 ${rowText('k', look.D, look.four)}
 ${rowText('v', look.V, look.four)}
-${cut.split ? resultText('parts', 4 * fours(look.V), true) : resultText('o', look.V, look.four)}
+${cut.split ? resultText('parts', 4 * fours(look.V), true) : ''}
+${cut.split && !cut.joins ? '' : resultText('o', look.V, look.four)}
 ${scoreText(look)}
-${lseText}
+${cut.joins ? joinText(look) : lseText}
 ${
   cut.tile > 0
     ? `var<workgroup> tile_k: array<vec4<f32>, ${cut.tile * fours(look.D)}>;
@@ -205,55 +213,4 @@ var<workgroup> tile_v: array<vec4<f32>, ${cut.tile * fours(look.V)}>;`
 
 export function forwardShader(text: ForwardText): GpuShader {
   return forwardShaders(JSON.stringify(text));
-}
-
-/** Joins the parts of a split: an invocation computes four values of one query. */
-const joinShaders = /* @__PURE__ */ memo((text): GpuShader => {
-  const { look, params, at } = JSON.parse(text) as Omit<ForwardText, 'cut'>;
-  const V4 = fours(look.V);
-  const record = V4 + 1;
-  return shader({
-    name: 'flash/join',
-    operands: [
-      reads('parts', 'f32x4', at.parts),
-      writes('o', elementOf(look), at.o),
-      writes('lse', 'f32', at.lse),
-    ],
-    params,
-    workgroup: 64,
-    declare: `fn ex(x: f32) -> f32 { return exp(max(x, -150.0)); }\n${lseText}`,
-    main: `
-  let N = p.T * p.R;
-  if (linear >= p.B * p.G * N * ${V4}u) { return; }
-  let d = linear % ${V4}u;
-  let unit = linear / ${V4}u;
-  let first = unit * p.parts * ${record}u;
-  var m = -1e30;
-  for (var n = 0u; n < p.parts; n++) { m = max(m, parts(first + n * ${record}u).x); }
-  var l = 0.0;
-  var sum = vec4<f32>();
-  for (var n = 0u; n < p.parts; n++) {
-    let at = first + n * ${record}u;
-    let head = parts(at);
-    let f = ex(head.x - m);
-    l += f * head.y;
-    sum += f * parts(at + 1u + d);
-  }
-  let y = sum * select(0.0, 1.0 / max(l, 1e-37), l > 0.0);
-  let r = unit % N;
-  let b = unit / N / p.G;
-  let h = unit / N % p.G * p.R + r % p.R;
-  let i = r / p.R;
-  let to = ((b * p.T + i) * p.H + h) * ${look.V}u;
-  ${
-    look.four
-      ? 'set_o((to >> 2u) + d, y);'
-      : each(4, (c) => `if (4u * d + ${c}u < ${look.V}u) { set_o(to + 4u * d + ${c}u, y.${'xyzw'[c]}); }`)
-  }
-  if (d == 0u) { set_lse((b * p.H + h) * p.T + i, lse_of(m, l)); }`,
-  });
-});
-
-export function joinShader(text: Omit<ForwardText, 'cut'>): GpuShader {
-  return joinShaders(JSON.stringify(text));
 }

@@ -5,9 +5,8 @@ import { backwardShader } from './backward-text.js';
 import type { BackwardCut, BackwardText } from './backward-text.js';
 import { named, namedGrad, sizesOf } from './call.js';
 import type { FlashGradAttrs, Sizes } from './call.js';
-import { typesOf } from './forward-text.js';
 import { packPass, rowsOf, suitsTiles, tileOf, valuesOf } from './gpu.js';
-import { commonParams, lookOf, rowParams, sideWords } from './text.js';
+import { commonParams, lookOf, rowParams, sideWords, typesOf } from './text.js';
 import type { Params } from './text.js';
 
 function planBackward(call: GpuCall<FlashGradAttrs>, limits: GpuLimits, tiled: boolean): GpuPlan {

@@ -3,9 +3,10 @@ import type { GpuCall, GpuKernels, GpuLimits, GpuPass, GpuPlan, GpuView } from '
 import { grid, memo, reads, shader, writes } from '@seq/webgpu-kernels/wgsl';
 import { named, sizesOf } from './call.js';
 import type { FlashAttrs, Sizes } from './call.js';
-import { forwardShader, joinShader, typesOf } from './forward-text.js';
+import { forwardShader } from './forward-text.js';
 import type { ForwardCut } from './forward-text.js';
-import { commonParams, fours, lookOf, sideWords } from './text.js';
+import { joinShader } from './join-text.js';
+import { commonParams, fours, lookOf, sideWords, typesOf } from './text.js';
 import type { Params } from './text.js';
 
 export const valuesOf = (params: Params): number[] => Object.values(params).map(([, value]) => value);
@@ -95,9 +96,12 @@ function planForward(
   const look = lookOf(inputs, attrs, [...inputs.slice(0, 3), outputs[0]], packed);
   const o = inputs.length;
   const at = { o, lse: o + 1, side: o + 2, parts: o + 2 + Number(packed) };
-  const cut = cutOf(sizes, attrs, limits, form);
-  const blocks = Math.ceil(n / (cut.split ? cut.rows : cut.rows * cut.lanes));
-  const chunks = cut.split ? chunksOf(S, B * G * blocks, cut.lanes, limits) : 1;
+  const plain = cutOf(sizes, attrs, limits, form);
+  const blocks = Math.ceil(n / (plain.split ? plain.rows : plain.rows * plain.lanes));
+  const chunks = plain.split ? chunksOf(S, B * G * blocks, plain.lanes, limits) : 1;
+  // One workgroup has all keys of a query: its lanes join their parts, where a barrier is no burden.
+  const fits = (packed ? 7 + Number(attrs.bias) : 1 + operandsOf(attrs)) <= limits.storageBuffers;
+  const cut = { ...plain, joins: plain.split && chunks === 1 && fits && !limits.software };
   const params: Params = { ...commonParams(inputs, attrs), blocks: ['u32', blocks], chunks: ['u32', chunks] };
   const scratch = packed ? [4 * sideWords(sizes, attrs.places)] : [];
   const passes: GpuPass[] = packed ? [packPass(inputs, attrs, 0, at.side)] : [];
@@ -108,13 +112,15 @@ function planForward(
   });
   if (!cut.split) return { passes, scratch };
   const parts = chunks * cut.lanes;
+  const room = [...scratch, 4 * B * G * n * parts * (4 * fours(V) + 4)];
+  if (cut.joins) return { passes, scratch: room };
   const joined: Params = { ...params, parts: ['u32', parts] };
   passes.push({
     shader: joinShader({ look, params: typesOf(joined), at }),
     params: valuesOf(joined),
     workgroups: grid(B * G * n * fours(V), 64),
   });
-  return { passes, scratch: [...scratch, 4 * B * G * n * parts * (4 * fours(V) + 4)] };
+  return { passes, scratch: room };
 }
 
 /**
@@ -128,7 +134,7 @@ function cutOf(
   attrs: FlashAttrs,
   { software }: GpuLimits,
   form: 'direct' | 'tiled' | 'split',
-): ForwardCut {
+): Omit<ForwardCut, 'joins'> {
   if (form === 'tiled') return { rows: 1, lanes: 64, keys: 4, tile: tileOf(sizes), split: false };
   const lanes = software ? 8 : 32;
   if (form === 'direct') return { rows: rowsOf(attrs), lanes, keys: 4, tile: 0, split: false };

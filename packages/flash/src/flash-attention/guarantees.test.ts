@@ -1,41 +1,21 @@
 // What flash attention promises beside its values: errors no larger than those of composed operations, the same bits
 // every time, no look at memory that is not its own.
 import { createCpu, key, normal } from '@seq/tensor';
-import type { Device, Tensor } from '@seq/tensor';
+import type { Device } from '@seq/tensor';
 import { describe, expect, test } from 'vitest';
 import { flashAttention } from './attention.js';
-import { Problem, references } from './testkit.js';
-import type { Case } from './testkit.js';
+import { errorsOf, exacting, Problem, references } from './testkit.js';
 
-/** Largest difference from the composite in f64, over o and the three gradients. */
-async function errors(problem: Problem, device: Device): Promise<number[]> {
-  const [got, want] = [problem.run(device, 'f32'), problem.run(references, 'f64')];
-  const all = ({ outputs, gradients }: typeof got): Tensor[] => [outputs[0], ...Object.values(gradients)];
-  const right = all(want);
-  return Promise.all(
-    all(got).map(async (x, i) => {
-      const [a, b] = [await x.data(), await right[i].data()];
-      return Array.from(a).reduce((most, value, n) => Math.max(most, Math.abs(value - b[n])), 0);
-    }),
-  );
-}
-
-describe('errors are at most twice those of composed operations in the same precision', () => {
-  const one = { B: 1, H: 2, G: 1, D: 32, V: 32 };
-  const due: Case[] = [
-    { name: '1 x 147', sizes: { ...one, T: 1, S: 147 }, causal: true },
-    { name: '113 x 203', sizes: { ...one, T: 113, S: 203 }, causal: true },
-    { name: '200 x 200, all keys', sizes: { ...one, T: 200, S: 200, D: 64, V: 64 } },
-    { name: 'logits five times as large', sizes: { ...one, T: 150, S: 150 }, causal: true, times: 5 },
-    { name: 'a window and softcap', sizes: { ...one, T: 160, S: 160 }, windowSize: [30, 5], softcap: 2 },
-  ];
-  test.each(due.map((what) => [what.name, what] as const))('%s', async (_, what) => {
+test.each(exacting.map((what) => [what.name, what] as const))(
+  'errors are at most twice those of composed operations in the same precision: %s',
+  async (_, what) => {
     const problem = new Problem(what, 3);
-    const [ours, composed] = [await errors(problem, createCpu()), await errors(problem, references)];
+    const ours = await errorsOf(problem, problem.run(createCpu(), 'f32'));
+    const composed = await errorsOf(problem, problem.run(references, 'f32'));
     // The composite may be right to the last bit by luck: 1e-6 allows for a few roundings of values near 1.
     for (const [i, error] of ours.entries()) expect(error).toBeLessThanOrEqual(2 * composed[i] + 1e-6);
-  });
-});
+  },
+);
 
 test('fifty backward runs give the same bits, on one thread as on two', async () => {
   const [one, two] = [createCpu(), createCpu({ threads: 2 })];
@@ -61,8 +41,9 @@ describe('no kernel looks at memory that is not its own, at the borders of tiles
   test.each(due)('%i queries, %i keys, heads of %i', async (T, S, D) => {
     const sizes = { B: 1, T, S, H: 2, G: 1, D, V: D + 1 };
     for (const causal of [true, false]) {
-      const found = await errors(new Problem({ name: '', sizes, causal }, T), device);
-      for (const error of found) expect(error).toBeLessThan(1e-4);
+      const problem = new Problem({ name: '', sizes, causal }, T);
+      for (const error of await errorsOf(problem, problem.run(device, 'f32')))
+        expect(error).toBeLessThan(1e-4);
     }
   });
 });

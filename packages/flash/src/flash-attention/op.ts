@@ -1,5 +1,5 @@
-import { apply, defineOp, referenceVjp, vjp } from '@seq/tensor';
-import type { Aval, Op, Tensor, VjpCall } from '@seq/tensor';
+import { apply, cast, defineOp, referenceVjp, vjp } from '@seq/tensor';
+import type { Aval, DType, Op, Tensor, VjpCall } from '@seq/tensor';
 import { named, namedGrad, pairsOf, sizesOf } from './call.js';
 import type { FlashAttrs, FlashGradAttrs } from './call.js';
 import { backwardCpu, backwardScratch, forwardCpu, forwardScratch } from './cpu.js';
@@ -7,17 +7,20 @@ import { backwardKernels } from './gpu-backward.js';
 import { forwardKernels } from './gpu.js';
 import { flashReference } from './reference.js';
 
-/** o [B, T, H, V] and lse [B, H, T]; `FlashAttrs` says which inputs follow q, k, v. lse of f16 is f32. */
+/** What is computed of numbers of a type: f16 is a storage type. */
+const computed = (dtype: DType): DType => (dtype === 'f16' ? 'f32' : dtype);
+
+/** o [B, T, H, V] and lse [B, H, T], f32 of f16; `FlashAttrs` says which inputs follow q, k, v. */
 export const flashAttentionOp: Op<FlashAttrs> = /* @__PURE__ */ defineOp<FlashAttrs>({
   name: 'flashAttention',
   strided: true,
   infer(inputs, attrs) {
     const all = named(inputs, attrs);
     const { B, T, H, V } = sizesOf(all);
-    const { dtype } = all.q;
+    const dtype = computed(all.q.dtype);
     return [
       { shape: [B, T, H, V], dtype },
-      { shape: [B, H, T], dtype: dtype === 'f16' ? 'f32' : dtype },
+      { shape: [B, H, T], dtype },
     ];
   },
   cpu: forwardCpu,
@@ -48,16 +51,16 @@ function gradient(call: VjpCall<FlashAttrs>): (Tensor | null)[] {
   const ofBias = attrs.bias && needs[3];
   const all = [dO ?? o.zeros(), ...(dLse ? [dLse] : []), o, lse, ...inputs];
   const grads = apply(flashGradOp, all, { ...attrs, byLse: dLse !== null, ofBias }) as Tensor[];
-  return inputs.map((_, i) => (needs[i] ? (grads[i] ?? null) : null));
+  return inputs.map(({ dtype }, i) => (needs[i] && grads[i] ? cast(grads[i], dtype) : null));
 }
 
 /** Gradients by q, k, v and, when asked for, by the bias. Weights are made again from lse. */
-const flashGradOp: Op<FlashGradAttrs> = /* @__PURE__ */ defineOp<FlashGradAttrs>({
+export const flashGradOp: Op<FlashGradAttrs> = /* @__PURE__ */ defineOp<FlashGradAttrs>({
   name: 'flashAttention.backward',
   strided: true,
   infer(inputs, attrs) {
     const { q, k, v, bias } = named(namedGrad(inputs, attrs).forward, attrs);
-    const like = ({ shape, dtype }: Aval): Aval => ({ shape, dtype });
+    const like = ({ shape, dtype }: Aval): Aval => ({ shape, dtype: computed(dtype) });
     return [q, k, v, ...(attrs.ofBias ? [bias!] : [])].map(like);
   },
   cpu: backwardCpu,
@@ -74,7 +77,8 @@ const flashGradOp: Op<FlashGradAttrs> = /* @__PURE__ */ defineOp<FlashGradAttrs>
 });
 
 function gradReference(inputs: readonly Tensor[], attrs: FlashGradAttrs): Tensor[] {
-  const { dO, dLse, lse, forward } = namedGrad(inputs, attrs);
+  const { dO, dLse, lse, forward: stored } = namedGrad(inputs, attrs);
+  const forward = stored.map((x) => (x.dtype === 'f16' ? cast(x, 'f32') : x));
   const n = attrs.ofBias ? 4 : 3;
   const outputs = (...moving: Tensor[]): Tensor[] => flashReference([...moving, ...forward.slice(n)], attrs);
   const [, grads] = vjp(outputs, forward.slice(0, n), [dO, dLse ?? lse.zeros()]);

@@ -29,7 +29,8 @@ import { HIDDEN, named, sizesOf } from './call.js';
 import type { FlashAttrs, FlashInputs } from './call.js';
 
 /** o [B, T, H, V] and lse [B, H, T]. */
-export function flashReference(inputs: readonly Tensor[], attrs: FlashAttrs): [o: Tensor, lse: Tensor] {
+export function flashReference(stored: readonly Tensor[], attrs: FlashAttrs): [o: Tensor, lse: Tensor] {
+  const inputs = stored.map((x) => (x.dtype === 'f16' ? cast(x, 'f32') : x));
   const all = named(inputs, attrs);
   const { q, k, v, bias, slopes, key } = all;
   const { B, T, S, H, G, D, V } = sizesOf(all);

@@ -72,6 +72,14 @@ export const cases: readonly Case[] = [
   },
 ];
 
+/** Values and gradients of a case. */
+export interface Results {
+  readonly outputs: Tensor[];
+  readonly gradients: Readonly<Record<string, Tensor>>;
+}
+
+type Attend = (q: Tensor, k: Tensor, v: Tensor, options: FlashAttentionOptions) => Tensor[];
+
 const drawn = new Set(['q', 'k', 'v', 'bias', 'sinks', 'slopes', 'mask']);
 
 /** A case with its numbers. */
@@ -172,13 +180,13 @@ export class Problem {
     };
   }
 
-  /** o, lse and the gradients of all that has one, on a device. */
-  run(device: Device, dtype: DType): { outputs: Tensor[]; gradients: Record<string, Tensor> } {
+  /** o, lse and the gradients of all that has one, on a device, by flash attention or a function like it. */
+  run(device: Device, dtype: DType, attend: Attend = flashAttentionWithLse): Results {
     const all = this.place(device, dtype);
     const names = ['q', 'k', 'v', 'bias', 'sinks'].filter((name) => drawn.has(name) && all[name]);
     const f = (...moving: Tensor[]): Tensor[] => {
       const now = { ...all, ...Object.fromEntries(names.map((name, i) => [name, moving[i]])) };
-      return flashAttentionWithLse(now.q, now.k, now.v, this.options(now));
+      return attend(now.q, now.k, now.v, this.options(now));
     };
     const inputs = names.map((name) => all[name]);
     const [outputs, gradients] = vjp(f, inputs, [all.dO, all.dLse]);
@@ -188,3 +196,30 @@ export class Problem {
 
 /** A device on which every op is its composite: the oracle. */
 export const references: Device = createCpu({ name: 'references', references: true });
+
+/** Largest differences of o and of the gradients by q, k, v from the composite in f64. */
+export async function errorsOf(problem: Problem, got: Results): Promise<number[]> {
+  const all = ({ outputs, gradients: { q, k, v } }: Results): Tensor[] => [outputs[0], q, k, v];
+  const right = all(problem.run(references, 'f64'));
+  return Promise.all(
+    all(got).map(async (x, i) => {
+      const [a, b] = [await x.data(), await right[i].data()];
+      // NaN must not pass.
+      return Array.from(a).reduce((most, value, n) => {
+        const error = Math.abs(value - b[n]);
+        return error <= most ? most : error;
+      }, 0);
+    }),
+  );
+}
+
+const one = { B: 1, H: 2, G: 1, D: 32, V: 32 };
+
+/** Cases whose errors must be at most twice those of composed operations in the same precision. */
+export const exacting: readonly Case[] = [
+  { name: '1 x 147', sizes: { ...one, T: 1, S: 147 }, causal: true },
+  { name: '113 x 203', sizes: { ...one, T: 113, S: 203 }, causal: true },
+  { name: '200 x 200, all keys', sizes: { ...one, T: 200, S: 200, D: 64, V: 64 } },
+  { name: 'logits five times as large', sizes: { ...one, T: 150, S: 150 }, causal: true, times: 5 },
+  { name: 'a window and softcap', sizes: { ...one, T: 160, S: 160 }, windowSize: [30, 5], softcap: 2 },
+];

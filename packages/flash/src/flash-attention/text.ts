@@ -1,7 +1,7 @@
 // Text that the shaders of flash attention share: who sees whom, scores, rows of four.
 import type { GpuView } from '@seq/tensor/engine';
 import { reads, threefry } from '@seq/webgpu-kernels/wgsl';
-import type { Operand } from '@seq/webgpu-kernels/wgsl';
+import type { Element, Operand } from '@seq/webgpu-kernels/wgsl';
 import { named, sizesOf } from './call.js';
 import type { FlashAttrs, FlashInputs, Places, Sizes } from './call.js';
 
@@ -11,6 +11,8 @@ export interface Look {
   readonly V: number;
   /** Rows are whole fours that begin at fours. */
   readonly four: boolean;
+  /** q, k and v are stored as f16. */
+  readonly half: boolean;
   readonly softcap: boolean;
   readonly bias: boolean;
   readonly slopes: boolean;
@@ -23,6 +25,21 @@ export interface Look {
 
 /** Parameters of a dispatch by name, with their types. */
 export type Params = Record<string, readonly ['u32' | 'i32' | 'f32', number]>;
+
+/** Types of parameters, as a shader declares them. */
+export function typesOf(params: Params): { [name: string]: 'u32' | 'i32' | 'f32' } {
+  return Object.fromEntries(Object.entries(params).map(([name, [type]]) => [name, type]));
+}
+
+/** How rows of f32 are read and written. */
+export function elementOf({ four }: Pick<Look, 'four'>): 'f32' | 'f32x4' {
+  return four ? 'f32x4' : 'f32';
+}
+
+/** How rows of q, k and v are read; values are f32 in the text, whatever they are stored as. */
+export function headOf({ four, half }: Look): Element {
+  return half ? (four ? 'f16x4' : 'f16') : elementOf({ four });
+}
 
 /** Numbers of a text: 0 … n − 1. */
 export const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
@@ -49,6 +66,7 @@ export function lookOf(
     D: q.shape[3],
     V: v.shape[3],
     four: rows.every(whole),
+    half: q.dtype === 'f16',
     softcap: attrs.softcap > 0,
     bias: attrs.bias,
     slopes: attrs.slopes,
