@@ -1,14 +1,18 @@
 // A small Llama that tells stories, against what llama2.c recorded of it.
+import type { AttentionCore } from '@seq/attention';
+import { flashAttention } from '@seq/flash';
 import type { LanguageModelState } from '@seq/lm';
 import { countParams } from '@seq/nn';
 import { compile, stack } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
+import { testDevices } from '@seq/testing/golden';
 import { expect, test } from 'vitest';
 import { fetched, worst } from './data.js';
 import { llama } from './llama.js';
 import type { LlamaConfig } from './llama.js';
 
-const files = fetched('models/llama-stories260k');
+const place = 'models/llama-stories260k';
+const files = fetched(place);
 const { absent, note } = files;
 
 function load() {
@@ -48,13 +52,20 @@ test.skipIf(absent)(`llama-stories260k, token by token behind a prompt${note}`, 
   expect(await worst(stack(steps, 1), logits.slice(1, 9))).toBeLessThan(4e-5);
 });
 
-test.skipIf(absent)(`llama-stories260k tells its recorded story${note}`, async () => {
-  const { lm, params, story } = load();
-  const want = [...(await story.data())];
-  const bos = 1;
-  const ids: number[] = [];
-  for await (const id of lm.generate(params, [bos], { maxNewTokens: want.length, temperature: 0 }))
-    ids.push(id);
-  expect(want).toHaveLength(256);
-  expect(ids).toEqual(want);
-});
+// The story is long enough to leave the prompt behind, and every one of its tokens depends on all before.
+const cores: [string, AttentionCore?][] = [['its own attention'], ['flash attention', flashAttention]];
+for (const { kind, device, reason } of testDevices())
+  test.skipIf(absent || !device).each(cores)(
+    `llama-stories260k tells its recorded story on ${kind}${device ? note : ` (skipped: ${reason})`}, by %s`,
+    async (_, core) => {
+      const { config, story } = load();
+      const { lm, params } = llama(fetched(place, device).tensors('model.safetensors'), config, core);
+      const want = [...(await story.data())];
+      const bos = 1;
+      const ids: number[] = [];
+      for await (const id of lm.generate(params, [bos], { maxNewTokens: want.length, temperature: 0 }))
+        ids.push(id);
+      expect(want).toHaveLength(256);
+      expect(ids).toEqual(want);
+    },
+  );

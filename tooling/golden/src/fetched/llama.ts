@@ -1,9 +1,9 @@
-import { attention } from '@seq/attention';
+import { attention, attentionFromTorch } from '@seq/attention';
+import type { AttentionCore } from '@seq/attention';
 import { languageModel } from '@seq/lm';
 import type { LanguageModel, LanguageModelParams } from '@seq/lm';
 import { layerFromTorch } from '@seq/nn';
 import type { NamedTensors } from '@seq/nn';
-import { concat } from '@seq/tensor';
 
 /** Sizes of a Llama, by the names of its configuration. */
 export interface LlamaConfig {
@@ -20,11 +20,13 @@ export interface LlamaConfig {
  * A Llama with tied output: causal attention with grouped heads and interleaved rotary positions, SwiGLU, RMSNorm before both.
  *
  * @param named  tensors by the names of llama2.c: `tok_embeddings`, `layers.l.attention.wq`, …, `norm`
+ * @param core   what computes attention; absent: the mixer's own
  * @throws FormatError  a missing tensor
  */
 export function llama(
   named: NamedTensors,
   { dim, hidden_dim: hidden, n_layers, n_heads, n_kv_heads, vocab, max_seq_len }: LlamaConfig,
+  core?: AttentionCore,
 ): { lm: LanguageModel; params: LanguageModelParams } {
   const block = attention({
     dModel: dim,
@@ -33,6 +35,7 @@ export function llama(
     rope: { interleaved: true },
     bias: false,
     maxLength: max_seq_len,
+    ...(core && { core }),
   });
   const layers = Array.from({ length: n_layers }, (_, l) => `layers.${l}`);
   const lm = languageModel({
@@ -45,10 +48,9 @@ export function llama(
   });
   const blocks = layers.map((layer) => {
     const take = (name: string) => layerFromTorch(named, `${layer}.${name}`);
-    const [q, k, v] = ['wq', 'wk', 'wv'].map((name) => take(`attention.${name}`).weight);
     return {
       norm: take('attention_norm'),
-      mixer: { qkv: { weight: concat([q, k, v]) }, out: take('attention.wo') },
+      mixer: attentionFromTorch(named, `${layer}.attention.`),
       feedForwardNorm: take('ffn_norm'),
       feedForward: {
         gate: take('feed_forward.w1'),
