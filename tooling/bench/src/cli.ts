@@ -14,7 +14,7 @@ import { memoriesCommand } from './memories-command.js';
 import { page, twoThreads } from './page.js';
 import { installWebGPU } from './platform.js';
 import type { Row } from './measure.js';
-import { seq } from './seq.js';
+import { composed, seq } from './seq.js';
 
 const help = `bench --peers [--device cpu|webgpu] [--item NAME,NAME] [--quick] [--json FILE] [--page]
        bench --peers --from FILE,FILE --page
@@ -23,7 +23,7 @@ const help = `bench --peers [--device cpu|webgpu] [--item NAME,NAME] [--quick] [
        bench --memories [--device cpu|webgpu] [--T 8192] [--turns 3] [--json FILE]
 
 --peers   times Seq beside its peers, in one process and in turns, one thread each; --page writes docs/performance.md,
-          with --from of earlier runs
+          with --from of earlier runs. Items called "composed" are timed beside Seq's own composed operations
 --counts  counts what compiled models ask of a GPU, exactly; needs none, and fails when one is above its bars. --plans prints
           their kernels; --peers counts what other libraries ask of this machine's adapter
 --memories  times forward and backward of linear attention and its kin beside flash attention; fails when one is slower
@@ -42,16 +42,17 @@ async function peersOn(device: DeviceKind): Promise<Contender[]> {
   return [await ortWeb('wasm'), await tfjs('wasm'), await jax('wasm'), await ortNode()];
 }
 
-async function seqOn(device: DeviceKind): Promise<Contender> {
+/** Seq on a device, and its composed attention on the same. */
+async function seqOn(device: DeviceKind): Promise<readonly [ours: Contender, composed: Contender]> {
   if (device === 'cpu') {
     const cpu = createCpu({ name: 'bench' });
-    return seq(cpu, `seq (${cpu.build})`);
+    return [seq(cpu, `seq (${cpu.build})`), composed(cpu)];
   }
   installWebGPU();
   const { requestWebGPU } = await import('@seq/webgpu-kernels');
   let found = '';
   const gpu = await requestWebGPU({ log: (text) => void (found = text) });
-  return seq(gpu, `seq (${found})`);
+  return [seq(gpu, `seq (${found})`), composed(gpu)];
 }
 
 /** The page that runs leave. */
@@ -130,7 +131,7 @@ export async function main(args: readonly string[], print: (text: string) => voi
   }
   const effort = values.quick ? { warmUp: 200, turns: 5, turn: 20 } : { warmUp: 1000, turns: 15, turn: 60 };
   const truth = seq(createCpu({ name: 'truth' }), 'truth');
-  const ours = await seqOn(device);
+  const [ours, own] = await seqOn(device);
   const contenders = [ours, ...(values.peers ? await peersOn(device) : [])];
   if (device === 'cpu') contenders.push({ ...seq(createCpu({ threads: 2 }), twoThreads), comparable: false });
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'an unknown processor'}, Node ${process.versions.node}`;
@@ -138,7 +139,8 @@ export async function main(args: readonly string[], print: (text: string) => voi
   const rows: Row[] = [];
   print(run);
   for (const name of names) {
-    const row = await measure(known[name](), contenders, truth, device, effort, run);
+    const due = known[name]();
+    const row = await measure(due, due.composed ? [ours, own] : contenders, truth, device, effort, run);
     rows.push(row);
     print(line(row));
   }

@@ -10,6 +10,11 @@ test('the compared models stay below their bars', async () => {
   const rows = await counts(0);
   expect(above(rows)).toEqual([]);
   expect(rows.filter((row) => row.bar !== null)).toHaveLength(rows.length);
+  const [composed, flash] = rows.filter(
+    ({ form, model }) => form === 'training step' && model.startsWith('transformer'),
+  );
+  expect(flash.model).toContain('flash core');
+  expect(flash.dispatches).toBeLessThan(composed.dispatches);
   // The derivation is that of this transformer, in bytes.
   const [{ mustKeep }] = rows;
   expect(mustKeep?.['optimiser state']).toBe(2 * mustKeep!.parameters + 4);

@@ -34,6 +34,8 @@ export interface Item {
   readonly bar: number;
   /** Peers that take no part: they take many times as long as the others. */
   readonly without?: readonly string[];
+  /** Not compared with peers, but with the same thing made of Seq's own composed operations. */
+  readonly composed?: true;
 }
 
 /** What is computed on. */
@@ -73,6 +75,20 @@ const recurrent = (B: number, gates: number): number[][] => {
   const rows = gates * 256;
   return [[B, 256, 256], [rows, 256], [rows, 256], [rows], [rows]];
 };
+
+/** Attention over 2,048 positions beside its composed form. */
+const besideComposed = (gradients: number): Readonly<Record<string, () => Item>> =>
+  Object.fromEntries(
+    (
+      [
+        ['flash 2048, composed', 'flash', 0.65],
+        ['flash 2048 with gradients, composed', 'flashGradients', gradients],
+      ] as const
+    ).map(([name, operation, bar]) => [
+      name,
+      (): Item => ({ ...item(name, operation, bar, ...rows(2048))(), composed: true }),
+    ]),
+  );
 
 /** A small transformer, trained and asked for a token. */
 const models = (training: number, decoding: number): Readonly<Record<string, () => Item>> => ({
@@ -115,6 +131,7 @@ export const items: Readonly<Record<DeviceKind, Readonly<Record<string, () => It
       ...item('flash 4096', 'flash', 0.35, ...rows(4096))(),
       without: ['tfjs-wasm', 'jax-js'],
     }),
+    ...besideComposed(0.75),
     ...models(0.5, 0.75),
   },
   webgpu: {
@@ -132,6 +149,7 @@ export const items: Readonly<Record<DeviceKind, Readonly<Record<string, () => It
       ['flash 256 with gradients', 'flashGradients', 0.6, ...rows(256)],
       ['flash 1024', 'flash', 0.6, ...rows(1024)],
     ]),
+    ...besideComposed(1),
     ...models(0.5, 0.55),
   },
 };

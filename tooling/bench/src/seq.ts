@@ -1,3 +1,4 @@
+import { attend } from '@seq/attention';
 import { flashAttention } from '@seq/flash';
 import { layerNorm } from '@seq/nn';
 import { gruSequence, lstmSequence } from '@seq/rnn';
@@ -33,8 +34,13 @@ function recurrent(name: 'gru' | 'lstm', [x, weightIh, weightHh, biasIh, biasHh]
   return (name === 'gru' ? gruSequence(x, weights) : lstmSequence(x, weights))[0];
 }
 
+/** Attention as `flashAttention` takes it, of composed operations. */
+export function composed(device: Device): Contender {
+  return seq(device, 'composed', attend);
+}
+
 /** Seq on a device: on the CPU each run records, computes and frees; on WebGPU it is a compiled plan. */
-export function seq(device: Device, title: string): Contender {
+export function seq(device: Device, title: string, flash: typeof attend = flashAttention): Contender {
   return {
     name: title,
     comparable: true,
@@ -53,9 +59,9 @@ export function seq(device: Device, title: string): Contender {
             return grads[0].add(grads[1]).add(grads[2]);
           }
           case 'flash':
-            return flashAttention(t[0], t[1], t[2], { causal: true });
+            return flash(t[0], t[1], t[2], { causal: true });
           case 'flashGradients': {
-            const f = (x: Tensor[]): Tensor => flashAttention(x[0], x[1], x[2], { causal: true });
+            const f = (x: Tensor[]): Tensor => flash(x[0], x[1], x[2], { causal: true });
             const grads = grad((x: Tensor[]) => f(x).square().sum(), t);
             return grads[0].add(grads[1]).add(grads[2]);
           }
