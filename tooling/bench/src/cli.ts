@@ -23,7 +23,7 @@ const help = `bench --peers [--device cpu|webgpu] [--item NAME,NAME] [--quick] [
        bench --memories [--device cpu|webgpu] [--T 8192] [--turns 3] [--json FILE]
 
 --peers   times Seq beside its peers, in one process and in turns, one thread each; --page writes docs/performance.md,
-          with --from of earlier runs. Items called "composed" are timed beside Seq's own composed operations
+          with --from of earlier runs. Items "beside composed" are timed beside Seq's own composed operations
 --counts  counts what compiled models ask of a GPU, exactly; needs none, and fails when one is above its bars. --plans prints
           their kernels; --peers counts what other libraries ask of this machine's adapter
 --memories  times forward and backward of linear attention and its kin beside flash attention; fails when one is slower

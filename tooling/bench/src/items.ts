@@ -81,8 +81,8 @@ const besideComposed = (gradients: number): Readonly<Record<string, () => Item>>
   Object.fromEntries(
     (
       [
-        ['flash 2048, composed', 'flash', 0.65],
-        ['flash 2048 with gradients, composed', 'flashGradients', gradients],
+        ['flash 2048 beside composed', 'flash', 0.65],
+        ['flash 2048 with gradients beside composed', 'flashGradients', gradients],
       ] as const
     ).map(([name, operation, bar]) => [
       name,
