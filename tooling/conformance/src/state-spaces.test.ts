@@ -36,7 +36,9 @@ const selective: Scan = (p) => selectiveScan(p[0], p[1], p[2], p[3], p[4], { del
 /** Each channel a head. The gradient by A, a sum over positions outside the op, takes as many passes as they ask for. */
 const dual: Scan = ([u, delta, A, ...rest]) => {
   const [Bs, Cs] = rest.map((x) => x.expandDims(2));
-  return ssd(u.expandDims(3), delta, stopGradient(A.at(0, 1)), Bs, Cs, { dtSoftplus: true })[0].reshape(u.shape);
+  return ssd(u.expandDims(3), delta, stopGradient(A.at(0, 1)), Bs, Cs, { dtSoftplus: true })[0].reshape(
+    u.shape,
+  );
 };
 
 /** Dispatches of a program over T positions, counted on a device that runs nothing. */
