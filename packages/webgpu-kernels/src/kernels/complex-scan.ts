@@ -10,10 +10,10 @@ import type {
 import { grid, memo, reads, shader, writes } from '../wgsl/index.js';
 import type { Entry } from './entry.js';
 import { entry } from './entry.js';
-import { chunkOf } from './scan.js';
-
-/** As in `scan.ts`: one pass over all; or what chunks give from nothing, what each begins with, and the chunks again. */
-type Phase = 'whole' | 'sums' | 'carries' | 'chunks';
+import { complexLinear } from './scan/algebra.js';
+import { chunkOf } from './scan/columns.js';
+import type { Phase } from './scan/problem.js';
+import { planTiles, suitsTiles, tileShader } from './scan/tiles.js';
 
 interface TextShape {
   readonly phase: Phase;
@@ -23,6 +23,11 @@ interface TextShape {
   /** Number of inputs: outputs and scratch come behind. */
   readonly inputs: number;
 }
+
+/** Where elements lie, by the parameters Q, aP, aT and aQ; T is a number of the text. */
+const placesText = (T: string): string => `
+fn x_at(pq: vec2<u32>, t: u32) -> u32 { return (pq.x * ${T} + t) * p.Q + pq.y; }
+fn a_at(pq: vec2<u32>, t: u32) -> u32 { return pq.x * p.aP + t * p.aT + pq.y * p.aQ; }`;
 
 /**
  * h_t = a_t h_{t−1} + x_t in complex numbers, x [P, T, Q]: one column (p, q) and one chunk of it per invocation,
@@ -99,22 +104,77 @@ const text = /* @__PURE__ */ memo((key): GpuShader => {
     declare: `fn times(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
   return vec2<f32>(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
 }
-fn x_at(pq: vec2<u32>, t: u32) -> u32 { return (pq.x * p.T + t) * p.Q + pq.y; }
-fn a_at(pq: vec2<u32>, t: u32) -> u32 { return pq.x * p.aP + t * p.aT + pq.y * p.aQ; }`,
+${placesText('p.T')}`,
     main: `if (linear >= p.count) { return; }\n  ${elements ? loop : carries}`,
   });
 });
 
-function plan({ inputs, attrs }: GpuCall<ComplexRecurrenceAttrs>, limits: GpuLimits): GpuPlan {
-  const [a, , x] = inputs;
-  const [P, T, Q] = x.shape;
+/** The same with neighbours at neighbouring steps, as `scan/tiles.ts` says. */
+const tiles = /* @__PURE__ */ memo((key): GpuShader => {
+  const s = JSON.parse(key) as TextShape;
+  const { phase, reverse, shifted, inputs } = s;
+  const state = s.initial && !shifted;
+  const at = (t: string): string => (reverse ? `p.n - 1u - ${t}` : t);
+  return tileShader({
+    ...{ name: 'complexRecurrence', algebra: complexLinear, phase, exclusive: false },
+    params: { Q: 'u32', aP: 'u32', aT: 'u32', aQ: 'u32' },
+    declare:
+      placesText('p.n') +
+      (phase === 'carries'
+        ? ''
+        : `
+fn element(pq: vec2<u32>, t: u32) -> vec4<f32> {
+  let at = x_at(pq, ${at('t')});
+  let x = vec2<f32>(xr(at), xi(at));
+  ${state ? '' : 'if (t == 0u) { return vec4<f32>(0.0, 0.0, x); }'}
+  let f_at = a_at(pq, ${at(shifted ? '(t - 1u)' : 't')});
+  return vec4<f32>(ar(f_at), ai(f_at), x);
+}`),
+    column: 'let pq = vec2<u32>(column / p.Q, column % p.Q);',
+    load: 'element(pq, t)',
+    store: `let at = x_at(pq, ${at('t')}); set_or(at, v.z); set_oi(at, v.w);`,
+    initial: state ? 'vec4<f32>(1.0, 0.0, hr(column), hi(column))' : complexLinear.nothing,
+    operands: [
+      ...['ar', 'ai', 'xr', 'xi'].map((name, i) => reads(name, 'f32', i)),
+      ...(phase === 'sums' ? [] : [writes('or', 'f32', inputs), writes('oi', 'f32', inputs + 1)]),
+    ],
+    before: state ? [reads('hr', 'f32', 4), reads('hi', 'f32', 5)] : [],
+    scratch: inputs + 2,
+    alias: [],
+  });
+});
+
+type Call = GpuCall<ComplexRecurrenceAttrs>;
+
+const shapeOf = ({ inputs, attrs }: Call): Omit<TextShape, 'phase'> => ({
+  ...attrs,
+  initial: inputs.length > 4,
+  inputs: inputs.length,
+});
+
+const stridesOf = ({ inputs: [{ shape }] }: Call): number[] =>
+  [shape[1] * shape[2], shape[2], 1].map((s, i) => (shape[i] === 1 ? 0 : s));
+
+function planTiled(call: Call): GpuPlan {
+  const [P, n, Q] = call.inputs[2].shape;
+  if (P * n * Q === 0) return { passes: [] };
+  return planTiles(
+    complexLinear,
+    { columns: P * Q, n },
+    (phase) => tiles(JSON.stringify({ ...shapeOf(call), phase })),
+    [Q, ...stridesOf(call)],
+  );
+}
+
+function plan(call: Call, limits: GpuLimits): GpuPlan {
+  const [P, T, Q] = call.inputs[2].shape;
   const columns = P * Q;
   if (columns * T === 0) return { passes: [] };
   const chunk = chunkOf(T, columns, limits.software);
   const chunks = Math.ceil(T / chunk);
-  const strides = [a.shape[1] * a.shape[2], a.shape[2], 1].map((s, i) => (a.shape[i] === 1 ? 0 : s));
+  const strides = stridesOf(call);
   const pass = (phase: Phase, count: number): GpuPass => ({
-    shader: text(JSON.stringify({ phase, ...attrs, initial: inputs.length > 4, inputs: inputs.length })),
+    shader: text(JSON.stringify({ phase, ...shapeOf(call) })),
     params: [count, columns, T, Q, chunk, chunks, ...strides],
     workgroups: grid(count, 64),
   });
@@ -126,5 +186,14 @@ function plan({ inputs, attrs }: GpuCall<ComplexRecurrenceAttrs>, limits: GpuLim
 }
 
 export const complexScanKernels = (): Entry[] => [
-  entry(complexRecurrenceOp, { variants: [{ name: 'columns', supports: () => true, plan }] }),
+  entry(complexRecurrenceOp, {
+    variants: [
+      {
+        name: 'tiles',
+        supports: ({ inputs: [, , { shape }] }, limits) => suitsTiles(shape[1], shape[2], limits),
+        plan: planTiled,
+      },
+      { name: 'columns', supports: () => true, plan },
+    ],
+  }),
 ];

@@ -4,71 +4,65 @@ import { cumsumOp, linearRecurrenceOp } from '@seq/tensor/engine';
 import { describe, test } from 'vitest';
 import { floorTestDevice, random, same, sameGrad } from '../testkit.js';
 import type { Input } from '../testkit.js';
-import { variantOf } from '../testkit-variants.js';
+import {
+  columns,
+  compareInfinities,
+  compareInPlace,
+  compareLongSums,
+  compareOverflow,
+  compareRecurrences,
+  compareSums,
+  forms,
+  lengths,
+  places,
+  recurrenceInputs as inputs,
+  tiles,
+} from './testkit/scans.js';
 
-const shared = [true, false];
+// Every combination, also of tiles, is in scans.slow.test.ts: adapters that are programs compile these for long.
+const short = lengths.filter((n) => n < 4000);
 
 describe('cumsum', () => {
-  test('axes, directions, element types, lengths on both sides of a chunk', async () => {
-    for (const n of [1, 2, 63, 65, 256, 257, 1009]) {
-      for (const [axis, shape] of [
-        [0, [n]],
-        [1, [3, n]],
-        [0, [n, 3]],
-        [1, [2, n, 3]],
-      ] as const) {
-        for (const [reverse, exclusive] of [
-          [false, false],
-          [true, false],
-          [false, true],
-          [true, true],
-        ]) {
-          const way = variantOf(cumsumOp, 'columns', { software: n % 2 === 0 });
-          const attrs = { axis, reverse, exclusive };
-          await same((x) => apply1(way, [x], attrs), [{ shape, low: 0, high: 1 }]);
-          if (n === 257)
-            await same((x) => apply1(way, [x], attrs), [{ shape, dtype: 'i32', low: -1e9, high: 1e9 }]);
-        }
-      }
+  test('columns: lengths around vectors, tiles and chunks, directions, element types', async () => {
+    for (const way of columns(cumsumOp)) {
+      for (const n of lengths) await compareSums(way, places.rows(n), false);
+      await compareSums(way, places.near(257), true);
+      await compareSums(way, places.line(1025), true, { dtype: 'i32', low: -1e9, high: 1e9 });
+      await compareLongSums(way);
+      await compareInfinities(way);
     }
-    await same((x) => x.cumsum(0), [{ shape: [300, 5], dtype: 'u32', low: 0, high: 4e9 }]);
     await same((x) => x.cumsum(0), [{ shape: [0, 5] }]);
-    await same((x) => x.cumsum(0).div(100_003), [{ shape: [100_003], low: 0.1, high: 0.1 }], {
-      tolerance: 3e-7,
-    });
   });
 
-  test('gradients', async () => {
+  test('tiles: lengths around vectors and tiles', async () => {
+    for (const n of short) await compareSums(tiles(cumsumOp), places.rows(n), false);
+    await compareInfinities(tiles(cumsumOp));
+  });
+
+  test('unsigned numbers, gradients', async () => {
+    await same((x) => x.cumsum(0), [{ shape: [300, 5], dtype: 'u32', low: 0, high: 4e9 }]);
     await sameGrad((x) => x.cumsum(0), [{ shape: [9, 4] }]);
     await sameGrad((x) => x.cumsum(1, { reverse: true, exclusive: true }), [{ shape: [3, 300] }]);
   });
 });
 
 describe('linearRecurrence', () => {
-  const inputs = (shape: number[], axis: number): Input[] => [
-    { shape, low: -0.99, high: 0.99 },
-    { shape, seed: 2 },
-    { shape: shape.filter((_, i) => i !== axis), seed: 3 },
-  ];
-
-  test('axes, directions, with and without a state before', async () => {
-    for (const T of [1, 2, 63, 256, 257, 1009]) {
-      for (const [axis, shape] of [
-        [1, [2, T, 3]],
-        [1, [3, T]],
-        [0, [T, 2, 2]],
-      ] as const) {
-        for (const reverse of [false, true]) {
-          for (const software of shared) {
-            const way = variantOf(linearRecurrenceOp, 'columns', { software });
-            const [a, x, h] = inputs([...shape], axis);
-            const attrs = { axis, reverse, shifted: false };
-            await same((...xs) => apply1(way, xs, attrs), [a, x, h], { tolerance: 4e-6 });
-            await same((...xs) => apply1(way, xs, { ...attrs, shifted: true }), [a, x], { tolerance: 4e-6 });
-          }
-        }
-      }
+  test('columns: places, directions, with and without a state before', async () => {
+    for (const way of columns(linearRecurrenceOp)) {
+      for (const [i, n] of lengths.entries())
+        await compareRecurrences(way, Object.values(places)[i % 3](n), forms[(i + (i >> 2)) % 3]);
+      for (const form of forms) await compareRecurrences(way, places.near(4099), form);
     }
+  });
+
+  test('tiles: lengths around vectors and tiles', async () => {
+    const way = tiles(linearRecurrenceOp);
+    for (const n of short) await compareRecurrences(way, places.rows(n), 'initial');
+    // The least that a device may have.
+    await same((...xs) => apply1(way, xs, { axis: 1, reverse: false, shifted: false }), inputs([3, 700], 1), {
+      device: await floorTestDevice(),
+      tolerance: 4e-6,
+    });
   });
 
   test('broadcast factors, views, nothing at all', async () => {
@@ -83,15 +77,11 @@ describe('linearRecurrence', () => {
     await same((a, x) => linearRecurrence(a, x), [{ shape: [2, 0, 3] }, { shape: [2, 0, 3] }]);
   });
 
-  test('factors whose product overflows while nothing is carried', async () => {
-    const data = Array.from({ length: 400 }, (_, t) => Number(t === 399));
-    await same(
-      (a, x) => linearRecurrence(a, x),
-      [
-        { shape: [], data: [4] },
-        { shape: [1, 400], data },
-      ],
-    );
+  test('factors whose product overflows while nothing is carried; the memory of what is added', async () => {
+    for (const way of columns(linearRecurrenceOp)) {
+      await compareOverflow(way);
+      await compareInPlace(way, 5000);
+    }
   });
 
   test('random shapes', async () => {

@@ -17,8 +17,68 @@ interface OpCase extends VerifyCase {
 type Unary = (x: Tensor) => Tensor;
 type Binary = (a: Operand, b: Operand) => Tensor;
 
+interface Bounds {
+  readonly low?: number;
+  readonly high?: number;
+}
+
+const positive = { low: 0.01, high: 9 };
+
+/** Functions of one tensor, element by element, and where they are looked at. */
+export const unaryOps: readonly (readonly [op: Op<null>, f: Unary, bounds?: Bounds])[] = [
+  [ops.negOp, t.neg],
+  [ops.absOp, t.abs],
+  [ops.signOp, t.sign],
+  [ops.floorOp, t.floor],
+  [ops.ceilOp, t.ceil],
+  [ops.roundOp, t.round],
+  [ops.squareOp, t.square],
+  [ops.reciprocalOp, t.reciprocal, positive],
+  [ops.sqrtOp, t.sqrt, positive],
+  [ops.rsqrtOp, t.rsqrt, positive],
+  [ops.expOp, t.exp],
+  [ops.expm1Op, t.expm1],
+  [ops.logOp, t.log, positive],
+  [ops.log1pOp, t.log1p, positive],
+  [ops.sinOp, t.sin, { low: -100, high: 100 }],
+  [ops.cosOp, t.cos, { low: -100, high: 100 }],
+  [ops.tanOp, t.tan, { low: -1.2, high: 1.2 }],
+  [ops.tanhOp, t.tanh, { low: -100, high: 100 }],
+  [ops.erfOp, t.erf],
+  [ops.erfinvOp, t.erfinv, { low: -0.95, high: 0.95 }],
+  [ops.isNaNOp, t.isNaN],
+  [ops.isFiniteOp, t.isFinite],
+  [ops.sigmoidOp, t.sigmoid, { low: -90, high: 90 }],
+  [ops.reluOp, t.relu],
+  [ops.softplusOp, t.softplus, { low: -30, high: 30 }],
+  [ops.logSigmoidOp, t.logSigmoid, { low: -30, high: 30 }],
+  [ops.siluOp, t.silu],
+  [ops.geluOp, t.gelu],
+  [ops.geluTanhOp, t.geluTanh],
+  [ops.eluOp, t.elu],
+  [ops.mishOp, t.mish],
+];
+
+/** The same of two. */
+export const binaryOps: readonly (readonly [op: Op<null>, f: Binary, bounds?: Bounds])[] = [
+  [ops.addOp, t.add],
+  [ops.subOp, t.sub],
+  [ops.mulOp, t.mul],
+  [ops.divOp, t.div, { low: 0.5, high: 2 }],
+  [ops.powOp, t.pow, { low: 0.1, high: 3 }],
+  [ops.modOp, t.mod, { low: 0.5, high: 9 }],
+  [ops.maximumOp, t.maximum],
+  [ops.minimumOp, t.minimum],
+  [ops.eqOp, t.eq],
+  [ops.neOp, t.ne],
+  [ops.ltOp, t.lt],
+  [ops.leOp, t.le],
+  [ops.gtOp, t.gt],
+  [ops.geOp, t.ge],
+];
+
 /** Whole rows of four, an odd size, and a transposed view. */
-function unary(op: Op<null>, f: Unary, bounds: { low?: number; high?: number } = {}): OpCase[] {
+function unary(op: Op<null>, f: Unary, bounds: Bounds = {}): OpCase[] {
   return [
     { op, run: (s) => f(s.floats([64, 48], bounds)) },
     { op, run: (s) => f(s.floats([37], bounds)) },
@@ -26,7 +86,7 @@ function unary(op: Op<null>, f: Unary, bounds: { low?: number; high?: number } =
   ];
 }
 
-function binary(op: Op<null>, f: Binary, bounds: { low?: number; high?: number } = {}): OpCase[] {
+function binary(op: Op<null>, f: Binary, bounds: Bounds = {}): OpCase[] {
   return [
     { op, run: (s) => f(s.floats([64, 48], bounds), s.floats([64, 48], bounds)) },
     { op, run: (s) => f(s.floats([5, 7, 9], bounds), s.floats([7, 1], bounds)) },
@@ -35,54 +95,9 @@ function binary(op: Op<null>, f: Binary, bounds: { low?: number; high?: number }
 }
 
 function elementwise(): OpCase[] {
-  const positive = { low: 0.01, high: 9 };
-  const within = { low: -0.95, high: 0.95 };
   return [
-    ...unary(ops.negOp, t.neg),
-    ...unary(ops.absOp, t.abs),
-    ...unary(ops.signOp, t.sign),
-    ...unary(ops.floorOp, t.floor),
-    ...unary(ops.ceilOp, t.ceil),
-    ...unary(ops.roundOp, t.round),
-    ...unary(ops.squareOp, t.square),
-    ...unary(ops.reciprocalOp, t.reciprocal, positive),
-    ...unary(ops.sqrtOp, t.sqrt, positive),
-    ...unary(ops.rsqrtOp, t.rsqrt, positive),
-    ...unary(ops.expOp, t.exp),
-    ...unary(ops.expm1Op, t.expm1),
-    ...unary(ops.logOp, t.log, positive),
-    ...unary(ops.log1pOp, t.log1p, positive),
-    ...unary(ops.sinOp, t.sin, { low: -100, high: 100 }),
-    ...unary(ops.cosOp, t.cos, { low: -100, high: 100 }),
-    ...unary(ops.tanOp, t.tan, { low: -1.2, high: 1.2 }),
-    ...unary(ops.tanhOp, t.tanh, { low: -100, high: 100 }),
-    ...unary(ops.erfOp, t.erf),
-    ...unary(ops.erfinvOp, t.erfinv, within),
-    ...unary(ops.isNaNOp, t.isNaN),
-    ...unary(ops.isFiniteOp, t.isFinite),
-    ...unary(ops.sigmoidOp, t.sigmoid, { low: -90, high: 90 }),
-    ...unary(ops.reluOp, t.relu),
-    ...unary(ops.softplusOp, t.softplus, { low: -30, high: 30 }),
-    ...unary(ops.logSigmoidOp, t.logSigmoid, { low: -30, high: 30 }),
-    ...unary(ops.siluOp, t.silu),
-    ...unary(ops.geluOp, t.gelu),
-    ...unary(ops.geluTanhOp, t.geluTanh),
-    ...unary(ops.eluOp, t.elu),
-    ...unary(ops.mishOp, t.mish),
-    ...binary(ops.addOp, t.add),
-    ...binary(ops.subOp, t.sub),
-    ...binary(ops.mulOp, t.mul),
-    ...binary(ops.divOp, t.div, { low: 0.5, high: 2 }),
-    ...binary(ops.powOp, t.pow, { low: 0.1, high: 3 }),
-    ...binary(ops.modOp, t.mod, { low: 0.5, high: 9 }),
-    ...binary(ops.maximumOp, t.maximum),
-    ...binary(ops.minimumOp, t.minimum),
-    ...binary(ops.eqOp, t.eq),
-    ...binary(ops.neOp, t.ne),
-    ...binary(ops.ltOp, t.lt),
-    ...binary(ops.leOp, t.le),
-    ...binary(ops.gtOp, t.gt),
-    ...binary(ops.geOp, t.ge),
+    ...unaryOps.flatMap(([op, f, bounds]) => unary(op, f, bounds)),
+    ...binaryOps.flatMap(([op, f, bounds]) => binary(op, f, bounds)),
     ...[
       [64, 48],
       [13, 9],
@@ -295,34 +310,36 @@ function reductions(): OpCase[] {
 }
 
 function scans(): OpCase[] {
+  const factors = { low: 0.5, high: 0.99 };
+  const tolerance = 1e-4;
   return [
-    [4, 1000],
-    [3, 33],
-    [2, 5000],
-  ]
-    .flatMap((shape): OpCase[] => [
-      { op: ops.cumsumOp, run: (s) => t.cumsum(s.floats(shape), 1), tolerance: 1e-4 },
-      {
-        op: ops.cumsumOp,
-        run: (s) => t.cumsum(s.floats([...shape, 4]), 1, { reverse: true, exclusive: true }),
-        tolerance: 1e-4,
-      },
+    ...[
+      [3, 33],
+      [2, 5000],
+      [4, 300, 8],
+    ].flatMap((shape): OpCase[] => [
+      { op: ops.cumsumOp, run: (s) => t.cumsum(s.floats(shape), 1), tolerance },
       {
         op: ops.linearRecurrenceOp,
-        run: (s) =>
-          t.linearRecurrence(s.floats(shape, { low: 0.5, high: 0.99 }), s.floats(shape), { axis: 1 }),
-        tolerance: 1e-4,
+        run: (s) => t.linearRecurrence(s.floats(shape, factors), s.floats(shape), { axis: 1 }),
+        tolerance,
       },
-    ])
-    .concat({
+    ]),
+    {
+      op: ops.cumsumOp,
+      run: (s) => t.cumsum(s.floats([4, 1000, 4]), 1, { reverse: true, exclusive: true }),
+      tolerance,
+    },
+    {
       op: ops.linearRecurrenceOp,
       run: (s) =>
-        t.linearRecurrence(s.floats([2, 300, 6], { low: 0.5, high: 0.99 }), s.floats([2, 300, 6]), {
+        t.linearRecurrence(s.floats([2, 300, 6], factors), s.floats([2, 300, 6]), {
           axis: 1,
           initial: s.floats([2, 6]),
         }),
-      tolerance: 1e-4,
-    });
+      tolerance,
+    },
+  ];
 }
 
 function transforms(): OpCase[] {

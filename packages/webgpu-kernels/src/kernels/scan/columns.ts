@@ -1,48 +1,11 @@
-import type { GpuLimits, GpuPass, GpuPlan, GpuShader, GpuView } from '@seq/tensor/engine';
+import type { GpuLimits, GpuPass, GpuPlan, GpuShader } from '@seq/tensor/engine';
 import { sizeOf } from '@seq/tensor/engine';
-import { grid, memo, reads, shader, writes } from '../wgsl/index.js';
-import { mergeAxes, placeParams, placeText, placeValues } from './axes.js';
-
-/** A scan along one axis: running sums, or h_t = a_t h_{t−1} + x_t. */
-export interface Scan {
-  readonly kind: 'sum' | 'linear';
-  readonly axis: number;
-  readonly reverse: boolean;
-  /** Sums leave their own element out. */
-  readonly exclusive: boolean;
-  /** The factor of a step stands at the position before it. */
-  readonly shifted: boolean;
-  readonly x: GpuView;
-  readonly a: GpuView | null;
-  readonly initial: GpuView | null;
-  readonly out: GpuView;
-  /** Operand numbers; the first factor's is 0 where there is one. */
-  readonly inputs: number;
-  readonly alias: readonly number[];
-}
-
-/** One pass over all; or the sums of chunks, their scan, and the chunks again from where they begin. */
-type Phase = 'whole' | 'sums' | 'carries' | 'chunks';
-
-interface ScanShape {
-  readonly kind: Scan['kind'];
-  readonly type: 'f32' | 'i32' | 'u32';
-  readonly phase: Phase;
-  readonly exclusive: boolean;
-  readonly shifted: boolean;
-  readonly initial: boolean;
-  readonly inputs: number;
-  readonly ranks: readonly number[];
-  readonly alias: readonly number[];
-}
-
-const names = ['o', 'x', 'a', 'h'] as const;
-
-/** A float that no compiler looks behind: the parameter is 0, which it cannot know. */
-const roundedText = 'fn rounded(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ p.nought); }';
+import { grid, memo, reads, shader, writes } from '../../wgsl/index.js';
+import type { Phase, Scan, ScanShape } from './problem.js';
+import { reachOf, reachParams, reachText, roundedText } from './problem.js';
 
 /** One column and one chunk of it per invocation; neighbours are neighbouring columns, so that reads coalesce. */
-const scanShader = /* @__PURE__ */ memo((key): GpuShader => {
+const columnShader = /* @__PURE__ */ memo((key): GpuShader => {
   const s = JSON.parse(key) as ScanShape;
   const { kind, type, phase, inputs } = s;
   const linear = kind === 'linear';
@@ -53,7 +16,7 @@ const scanShader = /* @__PURE__ */ memo((key): GpuShader => {
   // Sums of floats keep what rounding took from them. Compilers may take (h + v) − h for v unless they cannot see the sum.
   const compensated = !linear && type === 'f32';
   const add = compensated
-    ? 'let v = e - lost; let next = rounded(h + v); lost = rounded(next - h) - v; h = next;'
+    ? 'let v = e - lost; let next = rounded(h + v); lost = finite(rounded(next - h) - v); h = next;'
     : 'h = h + e;';
   const factor = s.shifted ? 'a(aa + (t - 1u) * p.a_t)' : 'a(aa + t * p.a_t)';
   const initial = s.initial && linear;
@@ -106,28 +69,13 @@ const scanShader = /* @__PURE__ */ memo((key): GpuShader => {
       : []),
     ...(phase === 'chunks' ? [reads('carry', type, carries)] : []),
   ];
-  const params: { [name: string]: 'u32' } = {
-    columns: 'u32',
-    n: 'u32',
-    chunk: 'u32',
-    chunks: 'u32',
-    nought: 'u32',
-  };
-  names.forEach((name, i) => {
-    params[`${name}_t`] = 'u32';
-    params[`${name}_first`] = 'u32';
-    Object.assign(params, placeParams(`${name}_at`, s.ranks[i]));
-  });
   return shader({
     name: `${linear ? 'linearRecurrence' : 'cumsum'}/${phase}`,
     operands: bound,
-    params,
+    params: { columns: 'u32', n: 'u32', chunk: 'u32', chunks: 'u32', nought: 'u32', ...reachParams(s.ranks) },
     workgroup: 64,
     alias: running ? s.alias : [],
-    declare: [
-      ...names.map((name, i) => placeText(`${name}_at`, s.ranks[i])),
-      ...(compensated ? [roundedText] : []),
-    ].join('\n'),
+    declare: reachText(s.ranks) + (compensated ? `\n${roundedText}` : ''),
     main:
       phase === 'carries'
         ? `if (linear >= p.columns) { return; }${carry}`
@@ -144,38 +92,23 @@ export function chunkOf(n: number, columns: number, software: boolean): number {
 }
 
 /** The dispatches of a scan: one, or three where the axis is long and there are few columns. */
-export function planScan(scan: Scan, limits: GpuLimits): GpuPlan {
-  const { axis, reverse, kind, out, inputs } = scan;
+export function planColumns(scan: Scan, limits: GpuLimits): GpuPlan {
+  const { kind, out, inputs, exclusive, shifted, initial, alias } = scan;
   if (sizeOf(out.shape) === 0) return { passes: [] };
-  const n = out.shape[axis];
-  const columns = sizeOf(out.shape) / n;
+  const { columns, n, ranks, values } = reachOf(scan);
   const chunk = chunkOf(n, columns, limits.software);
   const chunks = Math.ceil(n / chunk);
-  const rest = [...out.shape.keys()].filter((i) => i !== axis);
-  const views = [out, scan.x, scan.a, null].map((v) =>
-    v === null ? null : { ...v, axes: mergeAxes(v, rest) },
-  );
-  const state = scan.initial === null ? null : mergeAxes(scan.initial, [...scan.initial.shape.keys()]);
-  const places = [...views.slice(0, 3).map((v) => v?.axes ?? null), state];
-  const params = [columns, n, chunk, chunks, 0];
-  places.forEach((axes, i) => {
-    const stride = views[i]?.strides[axis] ?? 0;
-    params.push((reverse ? -stride : stride) >>> 0, (reverse ? (n - 1) * stride : 0) >>> 0);
-    params.push(...(axes === null ? [] : placeValues(axes)));
-  });
+  const type = out.dtype as ScanShape['type'];
   const pass = (phase: Phase, units: number): GpuPass => {
     const shape: ScanShape = {
-      kind,
-      type: out.dtype as 'f32' | 'i32' | 'u32',
-      phase,
-      exclusive: scan.exclusive,
-      shifted: scan.shifted,
-      initial: scan.initial !== null,
-      inputs,
-      ranks: places.map((a) => a?.sizes.length ?? 0),
-      alias: scan.alias,
+      ...{ kind, type, phase, exclusive, shifted, inputs, ranks, alias },
+      initial: initial !== null,
     };
-    return { shader: scanShader(JSON.stringify(shape)), params, workgroups: grid(units, 64) };
+    return {
+      shader: columnShader(JSON.stringify(shape)),
+      params: [columns, n, chunk, chunks, 0, ...values],
+      workgroups: grid(units, 64),
+    };
   };
   if (chunks === 1) return { passes: [pass('whole', columns)] };
   const bytes = 4 * columns * chunks;
