@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { compareDrawn, families } from './testkit-shapes.js';
+import { compareDrawn, families } from './testkit/shapes.js';
 
 /** Shapes drawn for each family. */
 const count = 2;

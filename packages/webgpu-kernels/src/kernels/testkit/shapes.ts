@@ -1,7 +1,7 @@
 import * as s from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
-import { random, same, sameGrad } from '../testkit.js';
-import type { Input, SameOptions } from '../testkit.js';
+import { random, same, sameGrad } from '../../testkit.js';
+import type { Input, SameOptions } from '../../testkit.js';
 
 /** Numbers in [0, 1) from a seed. */
 type Next = () => number;
