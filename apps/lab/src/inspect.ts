@@ -48,7 +48,7 @@ export async function inspectCommand(name: string, flags: InspectFlags): Promise
       `${JSON.stringify({ name: recipe.name, step: saved?.training.step ?? null, spec: recipe.spec, recipe, costs, parameters })}\n`,
     );
   } else {
-    const { kernels, dispatches } = trainingPlan(lm, recipe, optimizer, training, data);
+    const { kernels, runs } = trainingPlan(lm, recipe, optimizer, training, data);
     const written = generationPlan(lm, training.params, recipe.length);
     const log = saved?.extra.log;
     const last = log?.curve.at(-1);
@@ -65,10 +65,10 @@ export async function inspectCommand(name: string, flags: InspectFlags): Promise
         ['FLOPs of a training step', short(costs.trainFlops)],
         ['  of these in matrix products', short(costs.trainMatmulFlops)],
         ['  per character', short(costs.trainFlops / (recipe.batch * recipe.length))],
-        ['kernels of a training step', count(dispatches)],
+        ['kernels of a training step', count(runs)],
         ['state of a sequence, floats', count(costs.stateFloats)],
         ['FLOPs of a generated character', short(costs.stepFlops)],
-        ['kernels of a generated character', count(written.dispatches)],
+        ['kernels of a generated character', count(written.runs)],
       ]),
       formatTable(
         columns('Training step, most work first', 'result', 'runs', 'FLOPs', 'bytes'),

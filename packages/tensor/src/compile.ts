@@ -161,7 +161,11 @@ export function compile<A extends readonly unknown[], R>(
   };
 
   return Object.assign(call, {
-    plan: (...args: A): Plan => scope(() => reportOf(prepare(args).program)),
+    plan: (...args: A): Plan =>
+      scope(() => {
+        const { program, traced } = prepare(args);
+        return reportOf(program, traced.graph.device.planning);
+      }),
     reserve: async (...args: A): Promise<void> => {
       const { executable, captured } = scope(() => prepare(args));
       await Promise.all([...treeLeaves(args), ...captured].map((t) => t.realize()));
@@ -196,7 +200,8 @@ function ready(name: string, t: Tensor, overwritten: boolean, shared: boolean): 
   return fits ? v : t.contiguous().use(name);
 }
 
-function deviceOf(name: string, args: readonly unknown[]): Device {
+/** The device of a call's tensors. */
+export function deviceOf(name: string, args: readonly unknown[]): Device {
   const leaves = treeLeaves(args);
   const device = leaves[0]?.device ?? defaultDevice();
   for (const t of leaves) {
@@ -232,13 +237,19 @@ function signature(name: string, args: readonly unknown[]): string {
   return walk(args, '');
 }
 
+/** Whether `compile` has made a function. */
+export function isCompiled<A extends readonly unknown[], R>(f: (...args: A) => R): f is Compiled<A, R> {
+  return 'plan' in f && typeof f.plan === 'function';
+}
+
 /**
- * The plan of a function for these arguments: kernels, FLOPs, bytes moved, peak bytes. Runs nothing.
+ * The plan of a function for these arguments: kernels, FLOPs, bytes moved, peak bytes. Runs nothing; `profile` does, and
+ * adds times.
  */
 export function explain<A extends readonly unknown[], R>(f: (...args: A) => R, ...args: A): Plan {
-  if ('plan' in f && typeof f.plan === 'function') return (f as Compiled<A, R>).plan(...args);
+  if (isCompiled(f)) return f.plan(...args);
   return scope(() => {
     const traced = withoutTapes(() => trace(deviceOf('explain', args), f, args));
-    return reportOf(planProgram(traced.graph));
+    return reportOf(planProgram(traced.graph), traced.graph.device.planning);
   });
 }

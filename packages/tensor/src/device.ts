@@ -31,6 +31,14 @@ export interface DeviceCounters {
   reads: number;
 }
 
+/** Time that dispatches of one kernel took together, by the device's own clock. */
+export interface DispatchTime {
+  /** Of the kernel, or of the kernels that ran side by side. */
+  readonly name: string;
+  readonly count: number;
+  readonly milliseconds: number;
+}
+
 /**
  * A place where tensors live and kernels run.
  *
@@ -65,6 +73,11 @@ export interface Device {
   read(value: Value): Promise<TypedArray>;
   /** Makes a program ready to be replayed. */
   load(program: Program): Executable;
+  /**
+   * Times of what runs while `f` does, longest first, each dispatch by itself; null when the adapter has no clock. Absent
+   * where the device has none.
+   */
+  timed?(f: () => Promise<void>): Promise<readonly DispatchTime[] | null>;
   /** Memory for one storage, from the pool where possible. */
   allocate(dtype: DType, length: number): DeviceBuffer;
   free(buffer: DeviceBuffer): void;

@@ -107,6 +107,8 @@ export { checkpoint, grad, referenceVjp, stopGradient, valueAndGrad, vjp } from 
 export type { Compiled, CompileOptions } from './compile.js';
 export { compile, explain } from './compile.js';
 export type { Plan, PlannedKernel } from './plan.js';
+export type { Profile } from './profile.js';
+export { profile } from './profile.js';
 export { keep, scope } from './scope.js';
 export type { Tree } from './tree.js';
 export {
@@ -120,7 +122,7 @@ export {
   treeUnflatten,
 } from './tree.js';
 
-export type { Device, DeviceCounters, DeviceMemory } from './device.js';
+export type { Device, DeviceCounters, DeviceMemory, DispatchTime } from './device.js';
 export { cpu, defaultDevice, setDefaultDevice } from './devices.js';
 export type { CpuOptions } from './cpu/device.js';
 export { CpuDevice, createCpu } from './cpu/device.js';

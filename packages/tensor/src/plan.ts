@@ -2,7 +2,7 @@ import type { Shape } from './engine/dtype.js';
 import { bytesPerElement, sizeOf } from './engine/dtype.js';
 import { titleOf } from './engine/fuse.js';
 import { costOf } from './engine/program.js';
-import type { Instruction, Program } from './engine/program.js';
+import type { Instruction, Planning, Program } from './engine/program.js';
 import { siteOf } from './engine/value.js';
 import { scanOp } from './scan.js';
 import type { ScanAttrs } from './scan.js';
@@ -32,6 +32,11 @@ export interface Plan {
   /** Kernels grouped by op and shape, most work first. */
   readonly kernels: readonly PlannedKernel[];
   /** Kernel runs, loops counted once per step. */
+  readonly runs: number;
+  /**
+   * What the device submits: one for each run, but several where a kernel goes over its data more than once, and one for
+   * kernels that run side by side.
+   */
   readonly dispatches: number;
   readonly flops: number;
   readonly matmulFlops: number;
@@ -45,8 +50,8 @@ export interface Plan {
   toString(): string;
 }
 
-/** The report of a program. */
-export function reportOf(program: Program): Plan {
+/** The report of a program on a device that plans so. */
+export function reportOf(program: Program, planning: Planning): Plan {
   const groups = new Map<string, { -readonly [K in keyof PlannedKernel]: PlannedKernel[K] }>();
   const visit = (p: Program, times: number): void => {
     for (const i of p.instructions) {
@@ -70,9 +75,11 @@ export function reportOf(program: Program): Plan {
   visit(program, 1);
   const kernels = [...groups.values()].sort((a, b) => b.flops - a.flops || b.bytes - a.bytes);
   const total = (f: (k: PlannedKernel) => number): number => kernels.reduce((n, k) => n + f(k), 0);
+  const runs = total((k) => k.count);
   const plan: Plan = {
     kernels,
-    dispatches: total((k) => k.count),
+    runs,
+    dispatches: planning.dispatches?.(program) ?? runs,
     flops: total((k) => k.flops),
     matmulFlops: total((k) => k.matmulFlops),
     bytesMoved: total((k) => k.bytes),
@@ -105,6 +112,18 @@ function short(n: number): string {
   return `${u === 0 ? n : n.toPrecision(3)} ${units[u]}`.trim();
 }
 
+/** Lines of a table whose first columns are words, the others numbers. */
+export function tableOf(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  words: number = 2,
+): string[] {
+  const width = head.map((h, c) => Math.max(h.length, ...rows.map((r) => r[c].length)));
+  const line = (r: readonly string[]): string =>
+    r.map((s, c) => (c < words ? s.padEnd(width[c]) : s.padStart(width[c]))).join('  ');
+  return [head, ...rows].map(line);
+}
+
 function describe(plan: Plan): string {
   const intensity = plan.bytesMoved === 0 ? 0 : plan.flops / plan.bytesMoved;
   const rows = plan.kernels.map((k) => [
@@ -114,14 +133,10 @@ function describe(plan: Plan): string {
     short(k.flops),
     short(k.bytes),
   ]);
-  const head = ['kernel', 'result', 'runs', 'FLOPs', 'bytes'];
-  const width = head.map((h, c) => Math.max(h.length, ...rows.map((r) => r[c].length)));
-  const line = (r: readonly string[]): string =>
-    r.map((s, c) => (c < 2 ? s.padEnd(width[c]) : s.padStart(width[c]))).join('  ');
+  const table = tableOf(['kernel', 'result', 'runs', 'FLOPs', 'bytes'], rows);
   return [
-    line(head),
-    ...rows.map(line),
-    `${plan.dispatches} kernels, ${short(plan.flops)}FLOP (${short(plan.matmulFlops)} in products), ` +
+    ...table,
+    `${plan.runs} kernels in ${plan.dispatches} dispatches, ${short(plan.flops)}FLOP (${short(plan.matmulFlops)} in products), ` +
       `${short(plan.bytesMoved)}B moved, ${intensity.toFixed(2)} FLOP/B`,
     `peak ${plan.peakBytes} bytes: ${plan.inputBytes} arguments, ${plan.outputBytes} results, ${plan.temporaryBytes} temporaries`,
   ].join('\n');

@@ -23,7 +23,10 @@ const joiningAtFloor = once(() => freshDevice({ joinDispatches: true, floor: tru
 /** The kernels for GPUs, whose invocations meet at barriers, with no more than every device has. */
 const gpuAtFloor = once(() => freshDevice({ floor: true, assumeGpu: true }));
 
-/** What a compiled body gives on the GPU, twice, is what it gives on the CPU. Answers with the dispatches of a run. */
+/**
+ * What a compiled body gives on the GPU, twice, is what it gives on the CPU, and its plan knows the dispatches of a run.
+ * Answers with these.
+ */
 async function agree(f: Body, shapes: readonly (readonly number[])[], asGpu = false): Promise<number[]> {
   const want = await Promise.all([f(...numbers(shapes, createCpu()))].flat().map((t) => t.data()));
   const counts: number[] = [];
@@ -43,6 +46,7 @@ async function agree(f: Body, shapes: readonly (readonly number[])[], asGpu = fa
         ),
       );
     }
+    expect(counts[1]).toBe(run.plan(...xs).dispatches);
     run.dispose();
   }
   return counts;

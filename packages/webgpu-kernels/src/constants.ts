@@ -7,7 +7,8 @@ export const usage: {
   readonly copyTarget: number;
   readonly uniform: number;
   readonly storage: number;
-} = { mapRead: 0x1, copySource: 0x4, copyTarget: 0x8, uniform: 0x40, storage: 0x80 };
+  readonly queries: number;
+} = { mapRead: 0x1, copySource: 0x4, copyTarget: 0x8, uniform: 0x40, storage: 0x80, queries: 0x200 };
 
 /** Map a buffer for reading. */
 export const mapForReading: number = 0x1;

@@ -1,6 +1,14 @@
 import { DeviceError, DeviceLostError, DTypeError, OptionError, SeqError, sizeOf } from '@seq/tensor';
 import { mapForReading, usage } from './constants.js';
-import type { Aval, Device, DeviceCounters, DeviceMemory, DType, TypedArray } from '@seq/tensor';
+import type {
+  Aval,
+  Device,
+  DeviceCounters,
+  DeviceMemory,
+  DispatchTime,
+  DType,
+  TypedArray,
+} from '@seq/tensor';
 import type {
   DeviceBuffer,
   Executable,
@@ -27,6 +35,7 @@ import {
 } from '@seq/tensor/engine';
 import { Beside } from './beside.js';
 import { Chooser, viewOf } from './choose.js';
+import { dispatchesOf } from './dispatches.js';
 import { isElementwise } from './kernels/elementwise.js';
 import { tensorKernels } from './kernels/index.js';
 import { isProduct } from './kernels/matmul.js';
@@ -40,6 +49,7 @@ import type { Pipelines } from './pipelines.js';
 import type { Submitted } from './queue.js';
 import { Queue } from './queue.js';
 import { located, Runner, scratchOf } from './runner.js';
+import { Timer } from './timer.js';
 
 /** Options of a WebGPU device that do not choose the adapter. */
 export interface DeviceOptions {
@@ -224,6 +234,7 @@ export class WebGPUDevice implements Device {
         return scratchOf(this.#chooser, op, call);
       },
       ...(this.#joins && { beside }),
+      dispatches: (program) => dispatchesOf(program, this.#chooser, this.checkNumerics),
     };
   }
 
@@ -597,6 +608,20 @@ export class WebGPUDevice implements Device {
     for (const v of outputs) this.#born.set(v.storage, from);
     this.#queue.pump();
     this.#queue.submit();
+  }
+
+  async timed(f: () => Promise<void>): Promise<readonly DispatchTime[] | null> {
+    if (!this.gpu.features.has('timestamp-query')) return null;
+    await this.#queue.drain();
+    const timer = (this.#queue.timer = new Timer(this.gpu));
+    try {
+      await f();
+      this.flush();
+      await this.#queue.drain();
+    } finally {
+      this.#queue.timer = null;
+    }
+    return timer.read();
   }
 
   /** Number of the next command. */

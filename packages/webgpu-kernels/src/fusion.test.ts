@@ -36,9 +36,9 @@ async function agree(
       a.forEach((v, k) => expect(Math.abs(v - b[k])).toBeLessThanOrEqual(1e-5 * (1 + Math.abs(b[k]))));
     }
   }
-  const { dispatches } = explain(compiled, ...inputs);
+  const { runs } = explain(compiled, ...inputs);
   compiled.dispose();
-  return dispatches;
+  return runs;
 }
 
 describe('a plan', () => {

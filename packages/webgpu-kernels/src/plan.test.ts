@@ -1,8 +1,8 @@
 import type { Tensor } from '@seq/tensor';
-import { compile, MemoryError, scan, tensor, zeros } from '@seq/tensor';
+import { compile, explain, MemoryError, profile, scan, tensor, zeros } from '@seq/tensor';
 import { describe, expect, test } from 'vitest';
 import { createRecording } from './recording.js';
-import { freshDevice } from './testkit.js';
+import { freshDevice, testDevice } from './testkit.js';
 
 const work = (x: Tensor, y: Tensor): Tensor => {
   const a = x.softmax(-1).add(y);
@@ -52,6 +52,41 @@ describe('a plan on WebGPU', () => {
       /every block of the plan must fit the 65536 bytes that recording binds at once, one needs \d+/,
     );
     expect(x.sum().shape).toEqual([]);
+  });
+
+  test('counts dispatches as they are submitted: kernels side by side once, long sums twice, loops by their steps', async () => {
+    const { device, recorded } = createRecording();
+    const f = (x: Tensor, y: Tensor): Tensor[] => [
+      x.exp().sum(1),
+      y.tanh(),
+      ...scan((c: Tensor, v: Tensor) => [c.mul(0.5).add(v), c.softmax(-1)] as const, x.at(0), x),
+    ];
+    const xs = [zeros([5, 20_000], { device }), zeros([7], { device })] as const;
+    const run = compile(f);
+    for (let round = 0; round < 2; round++) {
+      await Promise.all(xs.map((x) => x.realize()));
+      const { dispatches } = recorded;
+      await Promise.all(run(...xs).map((y) => y.realize()));
+      const counted = recorded.dispatches - dispatches;
+      expect([run.plan(...xs).dispatches, explain(f, ...xs).dispatches]).toEqual([counted, counted]);
+      expect(counted).not.toBe(run.plan(...xs).runs);
+    }
+  });
+
+  test('is timed dispatch by dispatch where the adapter has a clock', async () => {
+    const device = await testDevice();
+    const run = compile((x: Tensor, y: Tensor) => [work(x, y), x.matmul(y.transpose())], { donate: [0] });
+    const data = Float32Array.from({ length: 64 * 64 }, (_, i) => Math.sin(i));
+    const xs = [0, 1].map(() => tensor(data, { device, shape: [64, 64] })) as [Tensor, Tensor];
+    const timed = await profile(run, ...xs);
+    expect(await xs[0].data()).toEqual(data); // given away to the function, but not by profile
+    if (device.gpu.features.has('timestamp-query')) {
+      expect(timed.times!.reduce((n, d) => n + d.count, 0)).toBe(timed.dispatches);
+      expect(timed.milliseconds).toBeGreaterThan(0);
+      expect(String(timed)).toMatch(/matmul\S* +×1 +\d+\.\d{3}\n/);
+    } else expect(timed.times).toBe(null);
+    expect(String(timed)).toContain(String(run.plan(...xs)));
+    run.dispose();
   });
 
   test('runs a loop with one set of pipelines and bind groups for any number of steps', async () => {

@@ -2,6 +2,7 @@ import type { Node } from '@seq/tensor/engine';
 import { usage } from './constants.js';
 import type { GpuBlock } from './memory.js';
 import type { Pipeline } from './pipelines.js';
+import type { Timer } from './timer.js';
 
 /** Something to run: a dispatch, or data to be moved. */
 export type Command = Dispatch | Write | Copy;
@@ -68,6 +69,8 @@ const keptGroups = 4096;
  */
 export class Queue {
   readonly counters: QueueCounters = { dispatches: 0, submits: 0, bindGroups: 0 };
+  /** While it is set every dispatch is a pass of its own, whose time it takes. */
+  timer: Timer | null = null;
   readonly #gpu: GPUDevice;
   readonly #host: QueueHost;
   readonly #commands: Command[] = [];
@@ -201,12 +204,17 @@ export class Queue {
     this.#words.set(words, at / 4);
     this.#slots += slots;
     const group = this.#group(command);
-    const pass = (this.#pass ??= this.#open().beginComputePass());
+    const { name } = pipeline.shader;
+    if (this.timer !== null) this.#endPass();
+    const pass = (this.#pass ??= this.#open().beginComputePass(
+      this.timer === null ? undefined : { timestampWrites: this.timer.next(name) },
+    ));
     if (this.#current !== pipeline.compiled) pass.setPipeline((this.#current = pipeline.compiled!));
     pass.setBindGroup(0, group, [at]);
     pass.dispatchWorkgroups(...workgroups);
     this.counters.dispatches++;
-    this.#window.push({ label: pipeline.shader.name, node, sequence: this.#encoded });
+    if (this.timer !== null) this.#endPass();
+    this.#window.push({ label: name, node, sequence: this.#encoded });
   }
 
   #group({ pipeline, blocks }: Dispatch): GPUBindGroup {

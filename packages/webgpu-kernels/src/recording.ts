@@ -119,6 +119,7 @@ interface RecordingLayout {
 /** The part of GPUDevice that Seq uses. */
 class RecordingGpu {
   readonly lost: Promise<never> = new Promise(() => {});
+  readonly features: ReadonlySet<string> = new Set();
   readonly queue: object;
   readonly #recorded: Recorded;
 

@@ -55,15 +55,20 @@ export interface RunnerHost {
 /** Turns calls into recorded dispatches, and reports of shaders into errors. */
 export class Runner {
   readonly chooser: Chooser;
-  readonly #pipelines: Pipelines;
-  readonly #queue: Queue;
+  readonly #pipelines: Pick<Pipelines, 'get'>;
+  readonly #queue: Pick<Queue, 'record' | 'sequence'>;
   readonly #host: RunnerHost;
   #reports: GpuBlock | null = null;
   readonly #reporters = new Array<Report | undefined>(reportWords);
   #nextReport = 0;
   #reported = false;
 
-  constructor(host: RunnerHost, chooser: Chooser, pipelines: Pipelines, queue: Queue) {
+  constructor(
+    host: RunnerHost,
+    chooser: Chooser,
+    pipelines: Pick<Pipelines, 'get'>,
+    queue: Pick<Queue, 'record' | 'sequence'>,
+  ) {
     this.#host = host;
     this.chooser = chooser;
     this.#pipelines = pipelines;

@@ -100,6 +100,8 @@ export interface Planning {
   packs?(op: Op): readonly (readonly number[])[];
   /** How instructions that do not need each other run at once; absent where nothing can. */
   readonly beside?: Parts;
+  /** What a run of a program submits, loops counted once per step; absent where each kernel is one dispatch. */
+  dispatches?(program: Program): number;
 }
 
 /** An operand as planning sees it. */

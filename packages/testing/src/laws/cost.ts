@@ -59,7 +59,7 @@ export async function cost(mixer: Mixer, ctx: LawContext): Promise<void> {
 }
 
 /**
- * A train form is no disguised loop: forward and gradient dispatch as much at T = 512 as at T = 128, unless
+ * A train form is no disguised loop: forward and gradient run as many kernels at T = 512 as at T = 128, unless
  * the mixer declares `serial`.
  */
 export async function form(mixer: Mixer, ctx: LawContext): Promise<void> {
@@ -78,11 +78,11 @@ export async function form(mixer: Mixer, ctx: LawContext): Promise<void> {
       params,
       x,
     );
-    return [forward.dispatches, training.dispatches];
+    return [forward.runs, training.runs];
   };
   if (mixer.serial) return;
   const [short, long] = [count(128), count(512)];
   for (const [i, what] of ['forward', 'forward with its gradient'].entries())
     require(ctx, law, short[i] === long[i], () =>
-      `${what} must dispatch as much at T=512 as at T=128, it dispatches ${long[i]} and ${short[i]}. Find the parallel form, or declare serial: true.`);
+      `${what} must run as many kernels at T=512 as at T=128, it runs ${long[i]} and ${short[i]}. Find the parallel form, or declare serial: true.`);
 }
