@@ -1,22 +1,19 @@
 // The kernels of the scan on WebGPU: every variant against the CPU, extreme gates against double precision, and what one
 // step asks of a GPU.
-import { compile, cpu, grad, key, normal, sum, tensor, zeros } from '@seq/tensor';
+import { compile, cpu, key, normal, zeros } from '@seq/tensor';
 import type { Device, Tensor } from '@seq/tensor';
 import type { GpuCase } from '@seq/tensor/engine';
 import { createRecording, requestWebGPU, verify } from '@seq/webgpu-kernels';
 import type { WebGPUDevice } from '@seq/webgpu-kernels';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { matrixScan, scanCases } from '@seq/nn/scan';
+import { scanCases } from '@seq/nn/scan';
+import { expectExact, kinds, run } from './scan-testkit.js';
+import type { Kind, Operands } from './scan-testkit.js';
 
 let floor: WebGPUDevice;
 beforeAll(async () => {
   floor = await requestWebGPU({ floor: true, poison: true });
 });
-
-const kinds = (['none', 'head', 'key'] as const).flatMap((decay) =>
-  (['none', 'own', 'pair'] as const).map((erase) => ({ decay, erase })),
-);
-type Kind = (typeof kinds)[number];
 
 /** Judges all variants by cases; answers with those that ran. */
 const judge = async (device: WebGPUDevice, cases: readonly GpuCase[]): Promise<string[]> => {
@@ -43,75 +40,22 @@ test('a step at once, where there are bindings enough', async () => {
   expect(await judge(device, cases)).toContain('matrixScan.step/whole');
 });
 
-type Operands = Record<string, Tensor>;
-
-function run({ q, k, v, read, write, ...rest }: Operands, chunkSize?: number): [Tensor, Tensor] {
-  const erase = read && { erase: { read, ...(write && { write }) } };
-  return matrixScan(q, k, v, { ...rest, ...erase, ...(chunkSize && { chunkSize }) });
-}
+test('tiles: a chunk of more than a block; the rest of their cases compile for long, in scan-tiles.slow.test.ts', async () => {
+  const gpu = await requestWebGPU({ floor: true, poison: true, assumeGpu: true });
+  const of = (device: Device): readonly Tensor[] => {
+    const draws = (seed: number, ...shape: number[]): Tensor =>
+      normal(key(seed, { device }), shape, { device });
+    const operands = { q: draws(1, 1, 75, 1, 3), k: draws(2, 1, 75, 1, 3), v: draws(3, 1, 75, 1, 5) };
+    return run({ ...operands, initial: draws(4, 1, 1, 3, 5) }, 70);
+  };
+  const [got, want] = [of(gpu), of(cpu())];
+  for (const i of [0, 1]) {
+    const exact = await want[i].data();
+    (await got[i].data()).forEach((x, j) => expect(Math.abs(x - exact[j])).toBeLessThan(1e-4));
+  }
+});
 
 describe('gates of −∞, −50 and 0 for a thousand positions', () => {
-  const [T, K, V] = [1000, 3, 5];
-
-  /** Erasing takes back a part of what a key of unit length at most points to. */
-  function draw({ decay, erase }: Kind): Operands {
-    const at = { dtype: 'f64' } as const;
-    const draws = (seed: number, width: number): Tensor => normal(key(seed), [1, T, 1, width], at);
-    const k = draws(2, K)
-      .tanh()
-      .mul(K ** -0.5);
-    const gates = [-Infinity, -50, 0, -1e-3];
-    const n = decay === 'key' ? T * K : T;
-    const shape = decay === 'key' ? [1, T, 1, K] : [1, T, 1];
-    const g = Float64Array.from(
-      { length: n },
-      (_, i) => gates[Math.floor(i / 7) % 3 === 0 ? (i * 5) % 4 : 2],
-    );
-    return {
-      q: draws(1, K),
-      k,
-      v: draws(3, V),
-      initial: normal(key(4), [1, 1, K, V], at),
-      logDecay: tensor(g, { shape }),
-      ...(erase !== 'none' && { read: k.mul(-0.5) }),
-      ...(erase === 'pair' && { write: k.mul(0.5) }),
-    };
-  }
-
-  async function results(x: Operands, chunkSize: number): Promise<Record<string, ArrayLike<number>>> {
-    const [o, state] = run(x, chunkSize);
-    const grads = grad((y: Operands) => {
-      const out = run(y, chunkSize);
-      return sum(out[0].tanh()).add(sum(out[1].tanh()));
-    }, x);
-    const all = Object.entries({
-      o,
-      state,
-      ...Object.fromEntries(Object.entries(grads).map(([n, g]) => [`d${n}`, g])),
-    });
-    return Object.fromEntries(await Promise.all(all.map(async ([n, t]) => [n, await t.data()] as const)));
-  }
-
-  async function expectExact(kind: Kind, device: Device, chunkSize: number): Promise<void> {
-    const exact = draw(kind);
-    const want = await results(exact, chunkSize);
-    const single = await Promise.all(
-      Object.entries(exact).map(
-        async ([n, t]) => [n, tensor(Float32Array.from(await t.data()), { shape: t.shape, device })] as const,
-      ),
-    );
-    const got = await results(Object.fromEntries(single), chunkSize);
-    for (const [name, values] of Object.entries(want)) {
-      const list = Array.from(values);
-      const scale = list.reduce((most, x) => Math.max(most, Math.abs(x)), 1);
-      const off = list.map((x, i) => Math.abs(x - got[name][i]) / scale);
-      expect(
-        off.every((x) => x < 2e-5),
-        `${name} of ${kind.decay}, ${kind.erase}: ${Math.max(...off)}`,
-      ).toBe(true);
-    }
-  }
-
   const fading = kinds.filter(({ decay }) => decay !== 'none');
   test.each(fading)('in WebAssembly, decay: $decay, erase: $erase', (kind) => expectExact(kind, cpu(), 64));
   // With the chunks of the cases above, whose shaders are there.

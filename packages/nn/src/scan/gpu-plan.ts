@@ -3,6 +3,7 @@ import type { GpuCall, GpuPass, GpuPlan, GpuShader, GpuView } from '@seq/tensor/
 import { grid } from '@seq/webgpu-kernels/wgsl';
 import { group, keepShader } from './gpu-text.js';
 import type { ScanKey } from './gpu-text.js';
+import { factorsShader, tile } from './gpu-tiles.js';
 import { sizesOf } from './shapes.js';
 import type { ScanAttrs, ScanOperands, ScanSizes } from './shapes.js';
 
@@ -45,10 +46,32 @@ export class Plan {
     });
   }
 
-  /** Factors e^g. */
-  keep(g: GpuView): void {
+  /** The same for a block of 32 × 64 numbers in each workgroup: `rows` blocks of x by those of the columns. */
+  tiles(make: (key: string) => GpuShader, D: number, J: number, rows: number, more: object): void {
+    const { B, T, G, H, N } = this.sizes;
+    const { decay } = this.key;
+    this.passes.push({
+      shader: make(JSON.stringify({ at: this.at, decay, ...more })),
+      params: [B, T, G, H, N, this.chunk, D, J],
+      workgroups: grid(B * N * H * Math.ceil(rows / tile.rows) * Math.ceil(J / tile.columns)),
+    });
+  }
+
+  /** Factors e^g, and for tiles their products within blocks. */
+  keep(g: GpuView, tiled: boolean): void {
     const floats = g.shape.reduce((n, d) => n * d, 1);
-    this.take('keep', floats);
+    for (const made of ['keep', ...(tiled ? ['down', 'up'] : [])]) this.take(made, floats);
+    if (tiled) {
+      const { B, T, G, H, N } = this.sizes;
+      const perHead = floats / (B * T * H);
+      const units = B * N * Math.ceil(this.chunk / tile.rows) * H * perHead;
+      this.passes.push({
+        shader: factorsShader(JSON.stringify({ at: this.at, decay: this.key.decay })),
+        params: [B, T, G, H, N, this.chunk, perHead, 0],
+        workgroups: grid(units, group),
+      });
+      return;
+    }
     const shader = keepShader(JSON.stringify([this.at['g'], this.at['keep']]));
     this.passes.push({ shader, params: [floats], workgroups: grid(floats, group) });
   }

@@ -1,5 +1,5 @@
 // Plans of the scan's WebGPU kernels: which shaders run over which operands. Nothing here depends on T but grids.
-import type { GpuCall, GpuKernels, GpuPlan } from '@seq/tensor/engine';
+import type { GpuCall, GpuKernels, GpuLimits, GpuPlan } from '@seq/tensor/engine';
 import { carryColumnsShader, carryShader } from './gpu-carry.js';
 import { name, planOf } from './gpu-plan.js';
 import type { Plan } from './gpu-plan.js';
@@ -12,6 +12,9 @@ import {
   rowsForwardShader,
 } from './gpu-rows.js';
 import { backwardShader, forwardShader } from './gpu-text.js';
+import type { Reading } from './gpu-tile-read.js';
+import { tileReadShader } from './gpu-tile-read.js';
+import { tileLeaveShader } from './gpu-tiles.js';
 import { operandNames, operandsOf } from './shapes.js';
 import type { ScanAttrs } from './shapes.js';
 
@@ -25,18 +28,18 @@ function carry(plan: Plan, forward: boolean, more: object = {}): void {
   else plan.run(carryColumnsShader, B * H * V, V, { forward });
 }
 
-/** A plan of the forward op whose operands have names, its factors made. */
-function begin(call: GpuCall<ScanAttrs>): Plan {
+/** A plan of the forward op whose operands have names, its factors made: with their products where there are tiles. */
+function begin(call: GpuCall<ScanAttrs>, tiled: boolean): Plan {
   const operands = operandsOf(call.inputs, call.attrs);
   const plan = planOf(call, operands);
   name(plan, operandNames(call.attrs), 0);
   name(plan, ['o', 'state', 'states', 'u'], call.inputs.length);
-  if (operands.g) plan.keep(operands.g);
+  if (operands.g) plan.keep(operands.g, tiled);
   return plan;
 }
 
 function forwardColumns(call: GpuCall<ScanAttrs>): GpuPlan {
-  const plan = begin(call);
+  const plan = begin(call, false);
   const { B, H, K, V, N } = plan.sizes;
   const cols = V + plan.extra;
   plan.take('turn', N > 1 ? B * N * H * plan.extra * K : 0);
@@ -47,8 +50,31 @@ function forwardColumns(call: GpuCall<ScanAttrs>): GpuPlan {
   return plan.plan;
 }
 
+function forwardTiles(call: GpuCall<ScanAttrs>): GpuPlan {
+  const plan = begin(call, true);
+  const { B, H, K, N } = plan.sizes;
+  plan.take('turn', B * N * H * plan.extra * K);
+  leave(plan, { x: 'k', y: 'v', reversed: false });
+  carry(plan, true, { last: true });
+  read(plan, { x: 'q', y: 'k', z: 'v', out: 'o', S: 'states', reversed: false, turned: false });
+  return plan.plan;
+}
+
+/** What chunks leave behind, from keys and values or from queries and gradients. */
+function leave(plan: Plan, more: { x: string; y: string; reversed: boolean }): void {
+  const { K, V } = plan.sizes;
+  plan.tiles(tileLeaveShader, K, V, K, more);
+}
+
+/** A reading: with keys by keys for values, or turned by values for keys. */
+function read(plan: Plan, reading: Reading): void {
+  const { K, V } = plan.sizes;
+  const [D, J] = reading.turned ? [V, K] : [K, V];
+  plan.tiles(tileReadShader, D, J, plan.chunk, reading);
+}
+
 /** The same of the gradient. */
-function beginBackward({ inputs: all, outputs, attrs }: GpuCall<ScanAttrs>): Plan {
+function beginBackward({ inputs: all, outputs, attrs }: GpuCall<ScanAttrs>, tiled: boolean): Plan {
   const operands = operandsOf(all.slice(2, 2 + outputs.length), attrs);
   const plan = planOf({ inputs: all, outputs, attrs, alias: [] }, operands);
   const { B, H, K, V, N } = plan.sizes;
@@ -59,7 +85,7 @@ function beginBackward({ inputs: all, outputs, attrs }: GpuCall<ScanAttrs>): Pla
     names.map((operand) => (operand === 'initial' ? 'dInitial' : `d${operand}`)),
     all.length,
   );
-  if (operands.g) plan.keep(operands.g);
+  if (operands.g) plan.keep(operands.g, tiled);
   plan.take('w', B * (N + 1) * H * K * V);
   plan.take('turn', B * N * H * plan.extra * K);
   return plan;
@@ -79,7 +105,7 @@ function decayGradients(plan: Plan): void {
 }
 
 function backwardColumns(call: GpuCall<ScanAttrs>): GpuPlan {
-  const plan = beginBackward(call);
+  const plan = beginBackward(call, false);
   const { B, T, H, K, V, N } = plan.sizes;
   const { erase } = call.attrs;
   const [pair, erasing] = [erase === 'pair', erase !== 'none'];
@@ -98,8 +124,25 @@ function backwardColumns(call: GpuCall<ScanAttrs>): GpuPlan {
   return plan.plan;
 }
 
+/** What is written is read against time by keys as queries; queries and keys read the state turned, by gradients and values. */
+function backwardTiles(call: GpuCall<ScanAttrs>): GpuPlan {
+  const plan = beginBackward(call, true);
+  leave(plan, { x: 'q', y: 'dO', reversed: true });
+  carry(plan, false);
+  const back = { S: 'w', reversed: true } as const;
+  read(plan, { ...back, x: 'k', y: 'q', z: 'dO', out: 'dv', turned: false });
+  read(plan, { ...back, x: 'v', y: 'dO', z: 'q', out: 'dk', turned: true });
+  read(plan, { S: 'states', reversed: false, x: 'dO', y: 'v', z: 'k', out: 'dq', turned: true });
+  decayGradients(plan);
+  return plan.plan;
+}
+
 /** Kernels of an op whose inputs are those of the scan behind `skip` others. */
-const kernels = (columns: (call: GpuCall<ScanAttrs>) => GpuPlan, skip: number): GpuKernels<ScanAttrs> => {
+const kernels = (
+  tiles: (call: GpuCall<ScanAttrs>) => GpuPlan,
+  columns: (call: GpuCall<ScanAttrs>) => GpuPlan,
+  skip: number,
+): GpuKernels<ScanAttrs> => {
   const fits = ({ inputs, attrs }: GpuCall<ScanAttrs>, size: number): true | string => {
     if (inputs[skip].dtype !== 'f32') return 'computes f32 only';
     const most = Math.max(size, attrs.chunk);
@@ -107,6 +150,15 @@ const kernels = (columns: (call: GpuCall<ScanAttrs>) => GpuPlan, skip: number): 
   };
   return {
     variants: [
+      {
+        name: 'tiles',
+        supports(call, { software }: GpuLimits) {
+          if (software) return 'barriers are dear where the adapter is a program on the CPU';
+          if (call.attrs.erase !== 'none') return 'is for what erases nothing';
+          return fits(call, 0);
+        },
+        plan: tiles,
+      },
       {
         name: 'columns',
         supports: (call) => fits(call, Math.max(call.inputs[skip].shape[3], call.inputs[skip + 2].shape[3])),
@@ -117,7 +169,11 @@ const kernels = (columns: (call: GpuCall<ScanAttrs>) => GpuPlan, skip: number): 
 };
 
 /** WebGPU kernels of `matrixScanOp`. */
-export const scanKernels: GpuKernels<ScanAttrs> = /* @__PURE__ */ kernels(forwardColumns, 0);
+export const scanKernels: GpuKernels<ScanAttrs> = /* @__PURE__ */ kernels(forwardTiles, forwardColumns, 0);
 
 /** WebGPU kernels of `matrixScanBackwardOp`. */
-export const scanBackwardKernels: GpuKernels<ScanAttrs> = /* @__PURE__ */ kernels(backwardColumns, 2);
+export const scanBackwardKernels: GpuKernels<ScanAttrs> = /* @__PURE__ */ kernels(
+  backwardTiles,
+  backwardColumns,
+  2,
+);
