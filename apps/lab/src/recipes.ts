@@ -160,7 +160,7 @@ const blueprints: Readonly<Record<string, Blueprint>> = {
   },
   mamba2: mixerAlone(
     'a matrix per head that fades as the position chooses',
-    (dModel) => mamba2({ dModel, stateDim: 32, headDim: 32 }),
+    (dModel) => mamba2({ dModel, stateDim: 32, headDim: dModel / 2 }),
     true,
   ),
   s4d: mixerAlone('a long filter for each channel', (dModel) => s4d({ dModel }), true),

@@ -39,7 +39,7 @@ export function initTimeMix(key: Key, at: Rwkv7Layer, o: TensorOptions): Rwkv7Ti
   const vector = (f: (n: number) => number): Tensor =>
     tensor(
       Array.from({ length: C }, (_, n) => f(n)),
-      { dtype: 'f32', ...o },
+      { ...o, dtype: o.dtype ?? 'f32' },
     );
   const place = (n: number): number => (C > 1 ? n / (C - 1) : 0);
   const linear = (n: number): number => place(n) - 0.5;
@@ -87,7 +87,7 @@ export function initChannelMix(
   const power = (1 - layer / layers) ** 4;
   const shift = Array.from({ length: C }, (_, n) => 1 - (n / C) ** power);
   return {
-    shift: mul(tensor(shift, { dtype: 'f32', ...o }), 1),
+    shift: mul(tensor(shift, { ...o, dtype: o.dtype ?? 'f32' }), 1),
     key: { weight: orthogonal(key, [F, C], { gain: 1, ...o }) },
     value: linearInit(key, F, C, { bias: false, init: zerosInit, ...o }),
   };

@@ -37,7 +37,8 @@ export function s4dSystemInit(
   const { re, im } = s4dRates(init, M);
   return scope(() => {
     const [first, second, third, fourth] = split(key, 4);
-    const rows = (list: Float64Array) => tensor(list, { dtype: 'f32', ...o }).add(full([H, M], 0, o));
+    const rows = (list: Float64Array) =>
+      tensor(list, { ...o, dtype: o.dtype ?? 'f32' }).add(full([H, M], 0, o));
     return {
       logStep: uniform(first, [H], { low: Math.log(dtMin), high: Math.log(dtMax), ...o }),
       logReal: rows(re.map((x) => Math.log(-x))),

@@ -32,14 +32,14 @@ export function s5SystemInit(
   const repeated = (list: Float64Array): Tensor =>
     tensor(
       Float64Array.from({ length: P }, (_, i) => list[half + (i % half)]),
-      { dtype: 'f32', ...o },
+      { ...o, dtype: o.dtype ?? 'f32' },
     );
   /** Columns half … of V, or the conjugate rows of V*. */
   const basis = (part: Float64Array, sign: number): Tensor => {
     const columns = new Float64Array(whole * half);
     for (let n = 0; n < whole; n++)
       for (let k = 0; k < half; k++) columns[n * half + k] = sign * part[n * whole + half + k];
-    return tensor(columns, { shape: [whole, half], dtype: 'f32', ...o });
+    return tensor(columns, { shape: [whole, half], ...o, dtype: o.dtype ?? 'f32' });
   };
   return scope(() => {
     const keys = split(key, 5);

@@ -1,7 +1,7 @@
 import { countParams, paramNames } from '@seq/nn';
 import type { Mixer } from '@seq/nn';
 import { isFloat, key, treeEntries, valueAndGrad } from '@seq/tensor';
-import type { Tree } from '@seq/tensor';
+import type { Device, DType, Tree } from '@seq/tensor';
 import { hostRandom, toTensor, treeToHost } from '../host.js';
 import type { HostTree, Place } from '../host.js';
 import type { LawContext } from '../types.js';
@@ -27,7 +27,7 @@ export async function init(mixer: Mixer, ctx: LawContext): Promise<void> {
   require(ctx, law, count === 0 || !same, () =>
     'two keys must give different parameters, they give the same.');
 
-  for (const dtype of ctx.on.dtypes) inPlace(mixer, ctx, { device: ctx.device, dtype });
+  for (const dtype of [...ctx.on.dtypes, undefined]) inPlace(mixer, ctx, ctx.device, dtype);
 
   const params = mixer.init(key(1, { device: ctx.device }), place) as Tree;
   const declared = mixer.cost({ B: 1, T: 1, form: 'forward' }).params;
@@ -54,15 +54,15 @@ export async function init(mixer: Mixer, ctx: LawContext): Promise<void> {
   );
 }
 
-/** Parameters and states are made where and in what precision they are asked for. */
-function inPlace(mixer: Mixer, ctx: LawContext, place: Place): void {
-  const made: [string, Tree][] = [['init', mixer.init(key(1, { device: place.device }), place)]];
-  if (mixer.causal) made.push(['initState', mixer.initState(1, { ...place, maxLength: 4 })]);
+/** Parameters and states are made where and in what precision they are asked for: f32 where nobody asks. */
+function inPlace(mixer: Mixer, ctx: LawContext, device: Device, dtype: DType | undefined): void {
+  const made: [string, Tree][] = [['init', mixer.init(key(1, { device }), { device, dtype })]];
+  if (mixer.causal) made.push(['initState', mixer.initState(1, { device, dtype, maxLength: 4 })]);
   for (const [name, tree] of made)
     for (const [path, leaf] of treeEntries(tree))
-      require(ctx, law, leaf.device === place.device &&
-        (!isFloat(leaf.dtype) || leaf.dtype === place.dtype), () =>
-        `${name} must make ${path} on ${place.device.name} in ${place.dtype}, it made it on ${leaf.device.name} in ${leaf.dtype}. Pass device and dtype on.`);
+      require(ctx, law, leaf.device === device &&
+        (!isFloat(leaf.dtype) || leaf.dtype === (dtype ?? 'f32')), () =>
+        `${name} must make ${path} on ${device.name} in ${dtype ?? 'f32, which dtype: undefined means'}, it made it on ${leaf.device.name} in ${leaf.dtype}. Pass device and dtype on.`);
 }
 
 /** True for a path that begins like the pattern, in which `*` stands for any one name. */
