@@ -90,7 +90,10 @@ const objects = (r: Recorded): number => r.buffers + r.bindGroups + r.pipelines 
 type Counted = Pick<CountRow, 'dispatches' | 'submits' | 'newObjects' | 'jsMicroseconds'>;
 type Planned = Counted & Pick<CountRow, 'peakBytes' | 'plan' | 'mustKeep'>;
 
-/** Counts a warm run, and times as many as it is told. */
+/** Milliseconds of timing after which the engine has compiled what a small model runs; after 150 some rows still wait. */
+const longEnough = 600;
+
+/** Counts a warm run, and times at least as many as it is told. */
 async function counted(device: Device, recorded: Recorded, run: () => void, timed: number): Promise<Counted> {
   for (let i = 0; i < 8 + timed; i++) {
     run();
@@ -103,7 +106,8 @@ async function counted(device: Device, recorded: Recorded, run: () => void, time
   const submits = recorded.submits - before.submits;
   const newObjects = objects(recorded) - objects(before);
   let fastest = Infinity;
-  for (let i = 0; i < timed; i++) {
+  const began = performance.now();
+  for (let i = 0; i < timed || (timed > 0 && performance.now() - began < longEnough); i++) {
     const start = performance.now();
     run();
     device.flush();
