@@ -145,6 +145,12 @@ test('more than 65,535 tiles', async () => {
   await same(mm, [{ shape: [70_000, 2, 2] }, { shape: [70_000, 2, 3], seed: 2 }], { device });
 });
 
+test('large products of odd sizes', async () => {
+  const K = 405;
+  // K sums of up to 4 √K are rounded, by half of 2⁻²³ of them each, to either side: √K (4 √K) 2⁻²⁴ in the worst of all.
+  await same(mm, [{ shape: [419, K] }, { shape: [K, 401], seed: 2 }], { tolerance: 4 * K * 2 ** -24 });
+});
+
 test('gradients', async () => {
   await sameGrad(mm, [{ shape: [3, 9, 8] }, { shape: [8, 12], seed: 4 }]);
   await sameGrad(mm, [{ shape: [2, 1, 9, 7] }, { shape: [3, 7, 5], seed: 4 }]);

@@ -38,10 +38,14 @@ export const lanesTile = (d: Lanes): { rows: number; columns: number } => ({
   columns: d.columns * d.lanes,
 });
 
+/** Multiplications of a large product. */
+const large = 2 ** 26;
+
 /** The block for a product of at least 4 rows on subgroups of so many lanes. */
 export function lanesOf({ M, N, K, a }: Problem, lanes: number): Lanes {
-  // 32 columns of a subgroup of four or eight, which a row's four elements of a serve.
-  const most = { rows: 16, columns: lanes < 8 ? 8 : 4 };
+  // 32 columns of a subgroup of four or eight, which a row's four elements of a serve; a subgroup of four gains by 64 in
+  // products large enough to pay for a text that takes twice as long to compile.
+  const most = { rows: 16, columns: lanes >= 8 ? 4 : M * N * K < large ? 8 : 16 };
   const columns = 2 ** Math.ceil(Math.log2(Math.max(1, N / lanes)));
   return {
     rows: Math.min(most.rows, M < 6 ? 4 : M < 12 ? 8 : 16),
