@@ -273,6 +273,15 @@ describe('a WebGPU device', () => {
     expect(good).toEqual(Float32Array.of(3, -6));
     expect(await scale(x[1].abs(), 3).data()).toEqual(Float32Array.of(3, 6));
     expect(one.counters.pipelines - pipelines).toBe(2); // positive and abs, none again for what both run
+    // An error of whoever else uses the device is not theirs.
+    const quiet = await freshDevice();
+    const guest = await requestWebGPU({ device: quiet.gpu });
+    const kept = tensor(Float32Array.of(5), { device: guest });
+    quiet.gpu.createBuffer({ size: 4, usage: 0xffff });
+    await quiet.gpu.queue.onSubmittedWorkDone();
+    expect(await scale(kept, 2).item()).toBe(10);
+    quiet.dispose();
+
     const { bytes } = one.memory();
     two.dispose();
     expect(one.memory().bytes).toBe(bytes);

@@ -128,7 +128,8 @@ export class WebGPUDevice implements Device {
   /** Set for good when the device is lost or disposed of. */
   #gone: DeviceError | DeviceLostError | null = null;
   #running: Node | null = null;
-  #release: () => void;
+  /** Lets go of the device of the platform; null where it is somebody else's. */
+  readonly #release: (() => void) | null;
 
   constructor(
     gpu: GPUDevice,
@@ -143,7 +144,7 @@ export class WebGPUDevice implements Device {
       poolBytes = 512 * 2 ** 20,
       kernels,
     }: DeviceOptions = {},
-    release: () => void = () => gpu.destroy(),
+    release: (() => void) | null = () => gpu.destroy(),
   ) {
     announceCopy();
     this.gpu = gpu;
@@ -201,10 +202,13 @@ export class WebGPUDevice implements Device {
     this.#pool.retire = (block) => this.#queue.retire(block);
     this.#runner = new Runner(this, this.#chooser, this.#pipelines, this.#queue);
     this.planning = this.#plan();
-    gpu.addEventListener?.('uncapturederror', (event) => {
-      event.preventDefault();
-      this.#refused(event.error.message, []);
-    });
+    // On a device that others use as well, what nobody captured may be theirs.
+    if (release !== null) {
+      gpu.addEventListener?.('uncapturederror', (event) => {
+        event.preventDefault();
+        this.#refused(event.error.message, []);
+      });
+    }
     void gpu.lost.then(({ reason, message }) => {
       this.#gone ??= new DeviceLostError(
         `webgpu: the device ${this.name} must stay, it was lost (${reason || 'unknown'}${message ? `: ${message}` : ''}). All its tensors are gone: request a new device and go on from the last checkpoint.`,
@@ -676,7 +680,7 @@ export class WebGPUDevice implements Device {
     this.#pool.dispose();
     this.#queue.dispose();
     this.#gone = new DeviceError(`webgpu: the device ${this.name} was disposed of. Request a new one.`);
-    this.#release();
+    this.#release?.();
   }
 
   [Symbol.dispose](): void {

@@ -87,11 +87,11 @@ export async function requestWebGPU({
   log(
     `webgpu: ${title}${software ? ' (a program on the CPU)' : ''}; f16 ${limits.f16 ? 'yes' : 'no'}, subgroups ${limits.subgroupSize === 0 ? 'no' : `of at least ${limits.subgroupSize}`}, bindings up to ${limits.bindingBytes} bytes`,
   );
-  const made: WebGPUDevice = new WebGPUDevice(device, limits, options, () => {
-    if (source === null) return;
+  const release = (): void => {
     device.destroy();
     held.delete(made);
-  });
+  };
+  const made: WebGPUDevice = new WebGPUDevice(device, limits, options, source === null ? null : release);
   if (source !== null) held.set(made, source);
   return made;
 }
