@@ -1,5 +1,4 @@
-import { createCpu } from './cpu/device.js';
-import type { CpuDevice } from './cpu/device.js';
+import { CpuDevice } from './cpu/device.js';
 import type { Device } from './device.js';
 
 let shared: CpuDevice | null = null;
@@ -7,7 +6,7 @@ let current: Device | null = null;
 
 /** The CPU device that everybody shares; made on first use. */
 export function cpu(): CpuDevice {
-  return (shared ??= createCpu());
+  return (shared ??= new CpuDevice());
 }
 
 /** The device that creation functions use when none is named: the CPU until `setDefaultDevice` says otherwise. */

@@ -125,7 +125,8 @@ export {
 export type { Device, DeviceCounters, DeviceMemory, DispatchTime } from './device.js';
 export { cpu, defaultDevice, setDefaultDevice } from './devices.js';
 export type { CpuOptions } from './cpu/device.js';
-export { CpuDevice, createCpu } from './cpu/device.js';
+export { CpuDevice } from './cpu/device.js';
+export { createCpu } from './cpu/create.js';
 export { address, kernelsOf, runParts } from './cpu/kernel.js';
 export type { KernelModule } from './cpu/heap.js';
 export { defineKernels } from './cpu/heap.js';

@@ -14,7 +14,7 @@ import { BoundProgram } from './bound.js';
 import type { Build } from '../wasm/load.js';
 import type { Heap } from './heap.js';
 import { createHeap } from './heap.js';
-import { whyAlone } from '../threads/team.js';
+import type { Sharing } from '../threads/sharing.js';
 import { runKernel } from './kernel.js';
 import type { CpuBuffer } from './memory.js';
 import { PackedMatrices, rowProducts } from './packed.js';
@@ -99,16 +99,19 @@ export class CpuDevice implements Device {
   /** The first error of gathered work that nobody has been told of. */
   #late: unknown = null;
 
-  constructor({
-    name = 'cpu',
-    checkNumerics = false,
-    poison = false,
-    references = false,
-    trackLeaks = false,
-    poolBytes = 256 * 2 ** 20,
-    wasm = true,
-    threads = 1,
-  }: CpuOptions = {}) {
+  /** @param sharing  what more threads than one take, where they may be asked for */
+  constructor(options: CpuOptions = {}, sharing: Sharing | null = null) {
+    const {
+      name = 'cpu',
+      checkNumerics = false,
+      poison = false,
+      references = false,
+      trackLeaks = false,
+      poolBytes = 256 * 2 ** 20,
+      wasm = true,
+      threads = 1,
+    } = options;
+    announceCopy();
     if (wasm !== true && wasm !== false && wasm !== 'plain') {
       throw new OptionError(`createCpu: wasm must be true, false or 'plain', got ${JSON.stringify(wasm)}.`);
     }
@@ -123,8 +126,8 @@ export class CpuDevice implements Device {
         `createCpu: threads must be an integer from 1 to 16, got ${threads}. navigator.hardwareConcurrency says what a machine has.`,
       );
     }
-    const alone = threads > 1 ? whyAlone() : null;
-    this.heap = createHeap(wasm, alone === null ? threads : 1);
+    const alone = threads === 1 ? null : sharing === null ? 'only createCpu makes them' : sharing.whyAlone();
+    this.heap = createHeap(wasm, alone === null ? threads : 1, sharing);
     this.#alone = alone;
     this.#wanted = threads;
     this.#pool = new CpuPool(this.counters, poolBytes, poison, this.heap);
@@ -440,10 +443,4 @@ class CpuExecutable implements Executable {
     this.#arena = null;
     this.#bound = null;
   }
-}
-
-/** A CPU device of one's own; most code uses the shared one, `cpu()`. */
-export function createCpu(options: CpuOptions = {}): CpuDevice {
-  announceCopy();
-  return new CpuDevice(options);
 }

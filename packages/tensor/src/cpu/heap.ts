@@ -1,7 +1,7 @@
 import { MemoryError } from '../engine/errors.js';
-import { cutKernels, SHARED_FROM } from '../threads/cut.js';
-import { Team } from '../threads/team.js';
-import type { Task } from '../threads/team.js';
+import { SHARED_FROM } from '../threads/cut.js';
+import type { Sharing } from '../threads/sharing.js';
+import type { Task, Team } from '../threads/team.js';
 import { BASE, compile, GUEST_AT, GUEST_BYTES, HEAP_BASE, MAX_PAGES, WORKPLACE } from '../wasm/load.js';
 import type { Builds, Compiled } from '../wasm/load.js';
 import type { Kernels } from '../wasm/kernels.js';
@@ -79,10 +79,10 @@ export class Heap {
   readonly #core: Exports;
 
   /**
-   * @param threads  with more than 1 the memory is shared, and `bytes` the module for it
+   * @param threads  with more than 1, which take `sharing`, the memory is shared, and `bytes` the module for it
    * @throws what the engine throws when it grants no memory
    */
-  constructor({ build, module, bytes }: Compiled, threads: number) {
+  constructor({ build, module, bytes }: Compiled, threads: number, sharing: Sharing | null) {
     this.build = build;
     const shared = threads > 1;
     this.memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MAX_PAGES, shared });
@@ -90,11 +90,11 @@ export class Heap {
     const kernels = this.#core as unknown as Kernels;
     // The workplaces of the workers lie behind that of the first thread.
     const base = HEAP_BASE + (threads - 1) * WORKPLACE;
-    if (shared) {
+    if (shared && sharing !== null) {
       const bases = Array.from({ length: threads - 1 }, (_, i) => HEAP_BASE + i * WORKPLACE);
-      this.team = new Team(this.memory, bases);
+      this.team = new sharing.Team(this.memory, bases);
       const number = this.team.admit(bytes);
-      this.kernels = cutKernels(kernels, (name, count, step, work, args) =>
+      this.kernels = sharing.cutKernels(kernels, (name, count, step, work, args) =>
         this.#share(this.#core, number, name, count, step, work, args),
       );
     } else {
@@ -270,12 +270,16 @@ export class Heap {
 const roundUp = (bytes: number): number => Math.ceil(bytes / ALIGN) * ALIGN;
 
 /** A heap with kernels, or null where loops over typed arrays must do. */
-export function createHeap(wasm: boolean | 'plain', threads: number): Heap | null {
+export function createHeap(
+  wasm: boolean | 'plain',
+  threads: number,
+  sharing: Sharing | null = null,
+): Heap | null {
   if (wasm === false) return null;
   const found = compile(core, wasm === 'plain' ? 'plain' : 'relaxed', threads > 1);
   if (found === null) return null;
   try {
-    return new Heap(found, threads);
+    return new Heap(found, threads, sharing);
   } catch {
     // A system that grants no shared memory may grant one that is not.
     return threads > 1 ? createHeap(wasm, 1) : null;
