@@ -2,10 +2,10 @@
 export type Build = 'relaxed' | 'plain' | 'loops';
 
 /**
- * Kernels compiled twice, for every engine with SIMD and with relaxed SIMD: pieces in hexadecimal which both builds have,
- * and pairs where they differ. `wasm/build.mjs` writes it into `src/wasm/modules.ts` of a package.
+ * Kernels compiled for engines with SIMD, whether relaxed or plain: a module in letters. `wasm/build.mjs` writes it into
+ * `src/wasm/modules.ts` of a package.
  */
-export type Builds = readonly (string | readonly [plain: string, relaxed: string])[];
+export type Builds = string;
 
 /** A module for this engine. */
 export interface Compiled {
@@ -26,17 +26,31 @@ export const WORKPLACE = 1236992;
 /** What 32-bit addresses reach, in pages of 64 KiB: the maximum that all modules declare. */
 export const MAX_PAGES = 65536;
 
-const compiled: WeakMap<Builds, Map<string, Compiled | null>> = /* @__PURE__ */ new WeakMap();
+const compiled: Map<string, Compiled | null> = /* @__PURE__ */ new Map();
 
-/** The modules import a shared memory: this is how its import ends. One bit less, and it is an ordinary memory. */
-const SHARED_MEMORY = '6d656d6f72790203';
-
-function bytesOf(hex: string, shared: boolean): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(hex.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(hex.slice(2 * i, 2 * i + 2), 16);
-  if (!shared) bytes[(hex.indexOf(SHARED_MEMORY) + SHARED_MEMORY.length) / 2 - 1] = 1;
+/** The bytes of a module, each as the character of that number. */
+function unpack(builds: Builds): string {
+  const letters = Array.from({ length: 92 }, (_, i) => String.fromCharCode(35 + i)).filter(
+    (letter) => !"$'\\`".includes(letter),
+  );
+  const values = new Map(letters.map((letter, value) => [letter, value]));
+  let bytes = '';
+  for (let i = 0; i < builds.length; i++) {
+    const value = values.get(builds[i])!;
+    bytes += String.fromCharCode(value < 86 ? value : 86 * (value - 85) + values.get(builds[++i])!);
+  }
   return bytes;
 }
+
+/**
+ * Multiply-adds of relaxed SIMD, a b c → a b + c and → c − a b, each with the room that `wasm/room.mjs` left behind it: its
+ * size is what the same takes without relaxed SIMD.
+ */
+const relaxed = /\xfd([\x85\x86])\x02\x20([^])\x1a\x01{4}(?:\x01{3})?/g;
+
+/** local.set t, mul, neg for the second, local.get t, add */
+const spelledOut = (_: string, which: string, t: string): string =>
+  `\x21${t}\xfd\xe6\x01${which === '\x86' ? '\xfd\xe1\x01' : ''}\x20${t}\xfd\xe4\x01`;
 
 /**
  * The fastest module that this engine takes, compiled once; synchronous, since modules have some kilobytes.
@@ -45,21 +59,21 @@ function bytesOf(hex: string, shared: boolean): Uint8Array<ArrayBuffer> {
  * @returns      null where the engine takes none or a page's policy forbids it
  */
 export function compile(builds: Builds, build: 'relaxed' | 'plain', shared: boolean): Compiled | null {
-  const key = `${build}${shared}`;
-  let known = compiled.get(builds);
-  if (known === undefined) compiled.set(builds, (known = new Map()));
-  const before = known.get(key);
+  const key = `${build}${shared}${builds}`;
+  const before = compiled.get(key);
   if (before !== undefined) return before;
   let result: Compiled | null = null;
   try {
-    const which = build === 'plain' ? 0 : 1;
-    const hex = builds.map((part) => (typeof part === 'string' ? part : part[which])).join('');
-    const bytes = bytesOf(hex, shared);
+    let text = unpack(builds);
+    if (build === 'plain') text = text.replace(relaxed, spelledOut);
+    // The modules import a shared memory: this is how its import ends. One bit less, and it is an ordinary memory.
+    if (!shared) text = text.replace('memory\x02\x03', 'memory\x02\x01');
+    const bytes = Uint8Array.from(text, (byte) => byte.charCodeAt(0));
     if (WebAssembly.validate(bytes)) result = { build, bytes, module: new WebAssembly.Module(bytes) };
     else if (build === 'relaxed') result = compile(builds, 'plain', shared);
   } catch {
     // No WebAssembly, or a content security policy without 'wasm-unsafe-eval'.
   }
-  known.set(key, result);
+  compiled.set(key, result);
   return result;
 }
