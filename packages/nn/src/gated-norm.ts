@@ -11,9 +11,11 @@ import {
 } from '@seq/tensor';
 import type { Aval, Op, Tensor } from '@seq/tensor';
 import type { GpuKernels } from '@seq/tensor/engine';
+import { lazyKernels } from '@seq/tensor/engine';
 import { rmsNormGatedBackwardCpu, rmsNormGatedCpu } from './gated-norm-kernels.js';
 import type { GatedNormAttrs } from './gated-norm-kernels.js';
-import { normKernels } from './norm-webgpu.js';
+
+const gpu = /* @__PURE__ */ lazyKernels('rmsNormGated', () => import('./norm-webgpu.js'));
 
 /** Parameters of `rmsNormGated`. */
 export type RmsNormGatedParams = {
@@ -39,7 +41,7 @@ const keep = { keepDims: true };
 
 /** Kernels for WebGPU of the norm or its gradient. */
 const kernels = (backward: boolean): GpuKernels<GatedNormAttrs> =>
-  normKernels(({ attrs: { eps, groupSize, normBeforeGate, silu, weight, bias } }) => {
+  gpu().normKernels(({ attrs: { eps, groupSize, normBeforeGate, silu, weight, bias } }) => {
     const gate = { silu, before: !normBeforeGate };
     return { kind: { name: where, centre: false, gate, weight, bias }, eps, size: groupSize };
   }, backward);
@@ -96,7 +98,7 @@ const backwardOp: Op<GatedNormAttrs> = /* @__PURE__ */ defineOp<GatedNormAttrs>(
     return [{ shape, dtype }, { shape, dtype }, vector, vector];
   },
   cpu: rmsNormGatedBackwardCpu,
-  webgpu: /* @__PURE__ */ kernels(true),
+  webgpu: () => kernels(true),
   scratch: (inputs) => 16 * inputs[0].shape.at(-1)!,
   reference(inputs, attrs) {
     const { x, z, weight, bias, g, scale, unit } = named(inputs, attrs);
@@ -122,7 +124,7 @@ export const rmsNormGatedOp: Op<GatedNormAttrs> = /* @__PURE__ */ defineOp<Gated
   name: where,
   infer,
   cpu: rmsNormGatedCpu,
-  webgpu: /* @__PURE__ */ kernels(false),
+  webgpu: () => kernels(false),
   reference(inputs, attrs) {
     const { weight, bias, g, unit } = named(inputs, attrs);
     let y = weight ? unit.mul(weight) : unit;

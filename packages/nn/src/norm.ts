@@ -1,9 +1,11 @@
 import { apply, defineOp, DTypeError, ones, OptionError, ShapeError, show, sizeOf, zeros } from '@seq/tensor';
 import type { Aval, Op, Tensor, TensorOptions } from '@seq/tensor';
 import type { GpuKernels } from '@seq/tensor/engine';
+import { lazyKernels } from '@seq/tensor/engine';
 import { layerNormBackwardCpu, layerNormCpu, rmsNormBackwardCpu, rmsNormCpu } from './norm-kernels.js';
 import type { NormAttrs } from './norm-kernels.js';
-import { normKernels } from './norm-webgpu.js';
+
+const gpu = /* @__PURE__ */ lazyKernels('norm', () => import('./norm-webgpu.js'));
 
 /** Parameters of `layerNorm`; `{}` normalises without gain and shift. */
 export type LayerNormParams = {
@@ -62,7 +64,7 @@ const keep = { keepDims: true };
 
 /** Kernels for WebGPU of a norm or its gradient. */
 const kernels = (name: string, centre: boolean, backward: boolean): GpuKernels<NormAttrs> =>
-  normKernels(({ inputs, attrs: { eps, weight, bias } }) => {
+  gpu().normKernels(({ inputs, attrs: { eps, weight, bias } }) => {
     const size = inputs[0].shape[inputs[0].shape.length - 1];
     // The gradient is not given the bias.
     return { kind: { name, centre, weight, bias: bias && !backward }, eps, size };
@@ -76,7 +78,7 @@ const layerNormBackwardOp: Op<NormAttrs> = /* @__PURE__ */ defineOp<NormAttrs>({
     return [{ shape, dtype }, vector, vector];
   },
   cpu: layerNormBackwardCpu,
-  webgpu: /* @__PURE__ */ kernels('layerNorm', true, true),
+  webgpu: () => kernels('layerNorm', true, true),
   scratch: (inputs) => 16 * inputs[0].shape.at(-1)!,
   reference(inputs, attrs) {
     const { x, dy, weighted } = backwardInputs(inputs, attrs);
@@ -97,7 +99,7 @@ export const layerNormOp: Op<NormAttrs> = /* @__PURE__ */ defineOp<NormAttrs>({
   name: 'layerNorm',
   infer: (inputs) => checkNorm('layerNorm', inputs),
   cpu: layerNormCpu,
-  webgpu: /* @__PURE__ */ kernels('layerNorm', true, false),
+  webgpu: () => kernels('layerNorm', true, false),
   reference([x, ...vectors], { eps, weight, bias }) {
     const centred = x.sub(x.mean(-1, keep));
     let y = centred.mul(centred.square().mean(-1, keep).add(eps).rsqrt());
@@ -125,7 +127,7 @@ const rmsNormBackwardOp: Op<NormAttrs> = /* @__PURE__ */ defineOp<NormAttrs>({
     ];
   },
   cpu: rmsNormBackwardCpu,
-  webgpu: /* @__PURE__ */ kernels('rmsNorm', false, true),
+  webgpu: () => kernels('rmsNorm', false, true),
   scratch: (inputs) => 8 * inputs[0].shape.at(-1)!,
   reference(inputs, attrs) {
     const { x, dy, weighted } = backwardInputs(inputs, attrs);
@@ -142,7 +144,7 @@ export const rmsNormOp: Op<NormAttrs> = /* @__PURE__ */ defineOp<NormAttrs>({
   name: 'rmsNorm',
   infer: (inputs) => checkNorm('rmsNorm', inputs),
   cpu: rmsNormCpu,
-  webgpu: /* @__PURE__ */ kernels('rmsNorm', false, false),
+  webgpu: () => kernels('rmsNorm', false, false),
   reference([x, weight], { eps }) {
     const y = x.mul(x.square().mean(-1, keep).add(eps).rsqrt());
     return weight ? y.mul(weight) : y;

@@ -13,8 +13,10 @@ import {
   tensor,
 } from '@seq/tensor';
 import type { Aval, Device, DType, Op, Tensor } from '@seq/tensor';
+import { lazyKernels } from '@seq/tensor/engine';
 import { ropeCpu } from './rope-kernel.js';
-import { ropeKernels } from './rope-webgpu.js';
+
+const gpu = /* @__PURE__ */ lazyKernels('rope', () => import('./rope-webgpu.js'));
 
 /** Options of `rope`. */
 export interface RopeOptions {
@@ -66,7 +68,7 @@ export const ropeOp: Op<RopeAttrs> = /* @__PURE__ */ defineOp<RopeAttrs>({
     return { shape: x.shape, dtype: x.dtype };
   },
   cpu: ropeCpu,
-  webgpu: /* @__PURE__ */ ropeKernels(),
+  webgpu: () => gpu().ropeKernels(),
   reference([x, cos, sin], { interleaved }) {
     const half = cos.shape[2];
     const [a, b] = pairs(x, half, interleaved);

@@ -1,4 +1,5 @@
-import { describe, test } from 'vitest';
+import { loadKernels } from '@seq/tensor/engine';
+import { beforeAll, describe, test } from 'vitest';
 import { LawError } from './errors.js';
 import { testDevices } from './devices.js';
 import { lawContext, shortName } from './context.js';
@@ -57,6 +58,8 @@ export function conformance<O extends object>(
           test.skip(`no ${on.kind}: SEQ_LAWS is ${process.env['SEQ_LAWS']}`, () => {});
           return;
         }
+        // This package asked for the device before the mechanism was imported.
+        if (on.kind !== 'cpu') beforeAll(loadKernels);
         for (const name of lawNames) {
           if (name === 'definition' && !o.core && !o.naive)
             test.skip('definition: neither core nor naive is given, step defines the mixer', () => {});
@@ -90,6 +93,7 @@ export async function judge<O extends object>(
   only: readonly LawName[] = lawNames,
 ): Promise<Verdict[]> {
   const on = o.device ?? testDevices()[0];
+  if (on.kind !== 'cpu') await loadKernels();
   const verdicts: Verdict[] = [];
   for (const law of only) {
     try {

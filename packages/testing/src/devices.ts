@@ -32,6 +32,9 @@ async function openWebGPU(): Promise<Opened> {
 /**
  * The devices that mechanisms are judged on: every kind Seq knows, present or absent.
  *
+ * The WebGPU device is asked for when this package is imported: behind imports of what is tested, tests of one's own say
+ * `await loadKernels()` (`@seq/webgpu-kernels`), as `conformance` and `judge` do.
+ *
  * An absent one carries the reason, and its tests show as skipped. Pass a longer list as `devices` to
  * `conformance` to judge on a device of your own.
  */

@@ -14,7 +14,9 @@ import {
   treeLeaves,
 } from '@seq/tensor';
 import type { Op, Tensor, Tree } from '@seq/tensor';
-import { squaresKernels } from './norm-webgpu.js';
+import { lazyKernels } from '@seq/tensor/engine';
+
+const gpu = /* @__PURE__ */ lazyKernels('clip', () => import('./norm-webgpu.js'));
 
 /** Σ x² over all inputs, accumulated in f64 on the CPU. */
 const sumSquaresOp: Op<null> = /* @__PURE__ */ defineOp<null>({
@@ -33,7 +35,7 @@ const sumSquaresOp: Op<null> = /* @__PURE__ */ defineOp<null>({
     }
     outputs[0].data[outputs[0].offset] = sum;
   },
-  webgpu: squaresKernels,
+  webgpu: () => gpu().squaresKernels,
   reference: (inputs) => inputs.map((x) => x.square().sum()).reduce((a, b) => a.add(b)),
   vjp: ({ inputs, cotangents, needs }) =>
     inputs.map((x, i) => (needs[i] ? x.mul(cotangents[0]!.mul(2)) : null)),

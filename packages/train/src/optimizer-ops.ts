@@ -1,6 +1,8 @@
 import { address, defineOp, DTypeError, kernelsOf, ShapeError, show, where } from '@seq/tensor';
 import type { Aval, CpuCall, CpuView, Op, Tensor } from '@seq/tensor';
-import { adamKernels } from './adam-webgpu.js';
+import { lazyKernels } from '@seq/tensor/engine';
+
+const gpu = /* @__PURE__ */ lazyKernels('adam', () => import('./adam-webgpu.js'));
 
 /**
  * Updates many parameters: `hyper` [4] = learning rate, number of this update (1 first), factor on the
@@ -66,7 +68,7 @@ function makeAdamOp(count: number, amsgrad: boolean): Op<AdamAttrs> {
         adamCpu({ ...call, ...views }, attrs.weightDecay[k]);
       }
     },
-    webgpu: adamKernels(count, amsgrad, inplace),
+    webgpu: () => gpu().adamKernels(count, amsgrad, inplace),
     reference: (inputs, attrs) =>
       each.flatMap((k) => adamReference(own(inputs, k), attrs, attrs.weightDecay[k])),
     cost: (_, outputs) => ({ flops: 16 * each.reduce((n, k) => n + sizeOf(outputs[k * gives]), 0) }),

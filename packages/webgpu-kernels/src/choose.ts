@@ -10,7 +10,7 @@ import type {
   Layout,
   Op,
 } from '@seq/tensor/engine';
-import { isContiguous, stridesOf } from '@seq/tensor/engine';
+import { gpuKernelsOf, isContiguous, stridesOf } from '@seq/tensor/engine';
 
 /** A kernel picked for a call. */
 export interface Choice {
@@ -45,8 +45,9 @@ export class Chooser {
     this.#kernels = kernels;
   }
 
+  /** @throws DeviceError  when they are not loaded yet */
   kernelsOf(op: Op): GpuKernels<unknown> | undefined {
-    return this.#kernels.get(op) ?? (op.webgpu as GpuKernels<unknown> | undefined);
+    return this.#kernels.get(op) ?? gpuKernelsOf(op);
   }
 
   /** From now on the variant is not chosen where another one suits, nor its namesake of ops of the same name. */

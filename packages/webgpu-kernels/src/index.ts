@@ -2,6 +2,7 @@ export type { DeviceOptions, GpuCounters } from './device.js';
 export { WebGPUDevice } from './device.js';
 export type { WebGPUOptions } from './request.js';
 export { requestWebGPU } from './request.js';
+export { loadKernels } from '@seq/tensor/engine';
 export type { Recorded } from './recording.js';
 export { createRecording, floorLimits } from './recording.js';
 export type { Faults } from './fault.js';

@@ -39,7 +39,7 @@ export const floorLimits: GpuLimits = {
  * machines without one. What it reads back is zeros.
  *
  * It refuses what a GPU would refuse: too many workgroups, a buffer that is read and written in one dispatch,
- * destroyed buffers.
+ * destroyed buffers. Kernels of packages beside `@seq/tensor` are loaded by `await loadKernels()`.
  *
  * @returns the device, and `recorded`, which goes on counting
  */

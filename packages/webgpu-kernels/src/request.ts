@@ -1,5 +1,6 @@
 import { DeviceError } from '@seq/tensor';
 import type { GpuLimits } from '@seq/tensor/engine';
+import { loadKernels } from '@seq/tensor/engine';
 import type { DeviceOptions } from './device.js';
 import { WebGPUDevice } from './device.js';
 
@@ -41,10 +42,11 @@ let nodeGpu: GPU | null = null;
 /**
  * A WebGPU device: in pages, workers and Deno through `navigator.gpu`, in Node through the npm package `webgpu`.
  *
- * It takes f16, subgroups and timestamps where the adapter has them, and all of its limits.
+ * It takes f16, subgroups and timestamps where the adapter has them, and all of its limits. The kernels of all packages that
+ * were imported before come with it; behind a later import `await loadKernels()`.
  *
- * @throws DeviceError  when there is no WebGPU, no adapter, or only a software adapter and `allowSoftware` is false;
- *                      the message says what to install or switch on
+ * @throws DeviceError  when there is no WebGPU, no adapter, or only a software adapter and `allowSoftware` is false, or
+ *                      kernels do not load; the message says what to install, switch on or serve
  */
 export async function requestWebGPU({
   gpu,
@@ -76,6 +78,7 @@ export async function requestWebGPU({
   const features = (Object.keys(featureNames) as Feature[]).filter(
     (name) => !floor && !without.includes(name) && (adapter ?? given)!.features.has(featureNames[name]),
   );
+  await loadKernels();
   const device =
     given ??
     (await adapter!.requestDevice({

@@ -7,7 +7,7 @@ import { gru, lstm } from '@seq/rnn';
 import { compile, explain, key, randomInt, treeLeaves, zeros } from '@seq/tensor';
 import type { Device, Plan, Tensor } from '@seq/tensor';
 import { adamw, trainStep } from '@seq/train';
-import { createRecording } from '@seq/webgpu-kernels';
+import { createRecording, loadKernels } from '@seq/webgpu-kernels';
 import type { Recorded } from '@seq/webgpu-kernels';
 import { mechanisms } from './mechanisms.js';
 
@@ -119,6 +119,7 @@ async function counted(device: Device, recorded: Recorded, run: () => void, time
 }
 
 async function trainingStep(lm: LanguageModel, size: Size, timed: number): Promise<Planned> {
+  await loadKernels();
   const { device, recorded } = createRecording();
   const optimizer = adamw({ lr: 1e-3 });
   const step = trainStep(lm, optimizer);
@@ -148,6 +149,7 @@ async function trainingStep(lm: LanguageModel, size: Size, timed: number): Promi
 }
 
 async function token(lm: LanguageModel, _: Size, timed: number): Promise<Planned> {
+  await loadKernels();
   const { device, recorded } = createRecording();
   const params = lm.init(key(1, { device }), { device });
   const advance = compile(

@@ -1,12 +1,14 @@
 import { layerNorm, layerNormOp } from '@seq/nn';
 import { tensor } from '@seq/tensor';
+import { gpuKernelsOf } from '@seq/tensor/engine';
 import type { GpuKernels } from '@seq/tensor/engine';
 import { optimizerCases } from '@seq/train';
-import { requestWebGPU, verify } from '@seq/webgpu-kernels';
+import { loadKernels, requestWebGPU, verify } from '@seq/webgpu-kernels';
 import { expect, test } from 'vitest';
 
 test('a kernel of a layer that is wrong on an adapter is found and used no more', async () => {
-  const right = layerNormOp.webgpu as GpuKernels<unknown>;
+  await loadKernels();
+  const right = gpuKernelsOf(layerNormOp)!;
   // What a faulty compiler might make of the first variant: another ε.
   const [first, ...others] = right.variants;
   const wrong: GpuKernels<unknown> = {

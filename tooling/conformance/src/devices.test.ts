@@ -7,7 +7,10 @@ import { createCpu, key, randomInt, tensor, treeLeaves } from '@seq/tensor';
 import type { Device, Tensor } from '@seq/tensor';
 import { testDevices } from '@seq/testing';
 import { adamw, trainStep } from '@seq/train';
+import { loadKernels } from '@seq/webgpu-kernels';
 import { describe, expect, test } from 'vitest';
+
+await loadKernels();
 
 // The engine under everything at once: a hybrid of all mechanisms is trained, scored and made to write on every
 // device, and must do what it does on a plain CPU device. (@seq/tensor cannot test itself with packages above it.)

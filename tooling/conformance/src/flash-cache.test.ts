@@ -4,8 +4,10 @@ import type { AttentionState } from '@seq/attention';
 import { flashAttention } from '@seq/flash';
 import { compile, createCpu, explain, key, normal, treeLeaves, zeros } from '@seq/tensor';
 import type { Device, Tensor } from '@seq/tensor';
-import { createRecording } from '@seq/webgpu-kernels';
+import { createRecording, loadKernels } from '@seq/webgpu-kernels';
 import { describe, expect, test } from 'vitest';
+
+await loadKernels();
 
 const slots = 4096;
 const mixer = attention({ dModel: 64, numHeads: 4, numKvHeads: 2, core: flashAttention });

@@ -1,16 +1,19 @@
 // Every shader of flash attention fits the weakest WebGPU device: read off plans, nothing runs.
+import { gpuKernelsOf } from '@seq/tensor/engine';
 import type { GpuKernels, GpuPass, Op } from '@seq/tensor/engine';
-import { createRecording, floorLimits } from '@seq/webgpu-kernels';
+import { createRecording, floorLimits, loadKernels } from '@seq/webgpu-kernels';
 import { expect, test } from 'vitest';
 import { flashAttentionOp, flashGradOp } from '../../../packages/flash/src/flash-attention/op.js';
 import { cases, Problem } from '../../../packages/flash/src/flash-attention/testkit.js';
 import { workgroupBytes } from '../../../packages/webgpu-kernels/src/wgsl/join.js';
 
+await loadKernels();
+
 /** Both ops, whose plans are noted by the name of their variant. */
 function watched(seen: Map<string, GpuPass[]>): Map<Op, GpuKernels<unknown>> {
   return new Map(
     [flashAttentionOp as Op, flashGradOp as Op].map((op) => {
-      const kernels = op.webgpu as GpuKernels<unknown>;
+      const kernels = gpuKernelsOf(op)!;
       const variants = kernels.variants.map((variant): (typeof kernels.variants)[number] => ({
         ...variant,
         plan(call, limits) {

@@ -1,10 +1,13 @@
 // What flash attention promises on WebGPU beside its values, of each kernel and not only of the one that is chosen.
 import type { Device, Tensor } from '@seq/tensor';
+import { gpuKernelsOf } from '@seq/tensor/engine';
 import type { GpuKernels, GpuVariant, Op } from '@seq/tensor/engine';
-import { requestWebGPU } from '@seq/webgpu-kernels';
+import { loadKernels, requestWebGPU } from '@seq/webgpu-kernels';
 import { describe, expect, test } from 'vitest';
 import { flashAttentionOp, flashGradOp } from '../../../packages/flash/src/flash-attention/op.js';
 import { errorsOf, exacting, Problem } from '../../../packages/flash/src/flash-attention/testkit.js';
+
+await loadKernels();
 
 type Kernels = GpuKernels<unknown>;
 
@@ -14,7 +17,7 @@ function withVariants(
 ): Map<Op, Kernels> {
   return new Map(
     [flashAttentionOp as Op, flashGradOp as Op].map((op) => {
-      const kernels = op.webgpu as Kernels;
+      const kernels = gpuKernelsOf(op)!;
       return [op, { ...kernels, variants: change(kernels.variants) }];
     }),
   );

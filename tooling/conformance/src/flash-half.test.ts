@@ -2,8 +2,10 @@
 import { flashAttention, flashAttentionWithLse } from '@seq/flash';
 import { createCpu, explain, grad, key, mul, normal, sum, zeros } from '@seq/tensor';
 import type { Device, Tensor } from '@seq/tensor';
-import { createRecording, requestWebGPU } from '@seq/webgpu-kernels';
+import { createRecording, loadKernels, requestWebGPU } from '@seq/webgpu-kernels';
 import { describe, expect, test } from 'vitest';
+
+await loadKernels();
 
 /** Rounding to f16, of values up to 4. */
 const rounding = 2 ** -9;

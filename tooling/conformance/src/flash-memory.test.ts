@@ -2,8 +2,10 @@
 import { createCpu, explain, vjp, zeros } from '@seq/tensor';
 import type { Device, Plan, Tensor } from '@seq/tensor';
 import { flashAttention } from '@seq/flash';
-import { createRecording } from '@seq/webgpu-kernels';
+import { createRecording, loadKernels } from '@seq/webgpu-kernels';
 import { describe, expect, test } from 'vitest';
+
+await loadKernels();
 
 /** o and the gradients of T positions, H = 4, D = 64. */
 function planOf(device: Device, T: number): Plan {

@@ -5,8 +5,10 @@ import { SeqError, treeLeaves } from '@seq/tensor';
 import { testDevices } from '@seq/testing';
 import { adamw, randomCrops, startTraining, train } from '@seq/train';
 import type { Batches } from '@seq/train';
-import { requestFaulty } from '@seq/webgpu-kernels';
+import { loadKernels, requestFaulty } from '@seq/webgpu-kernels';
 import { beforeAll, describe, expect, test } from 'vitest';
+
+await loadKernels();
 
 // A device that is lost in the middle of a training: the run goes on from its last snapshot and ends with the same bits.
 

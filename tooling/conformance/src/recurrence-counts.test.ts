@@ -1,8 +1,10 @@
 import { elmanSequence, gruSequence, lstmSequence } from '@seq/rnn';
 import { compile, key, normal, split, vjp } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
-import { createRecording } from '@seq/webgpu-kernels';
+import { createRecording, loadKernels } from '@seq/webgpu-kernels';
 import { expect, test } from 'vitest';
+
+await loadKernels();
 
 // What a layer asks of a GPU, counted exactly on a device that runs nothing.
 

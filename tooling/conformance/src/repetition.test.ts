@@ -14,8 +14,10 @@ import {
   train,
 } from '@seq/train';
 import type { Batches } from '@seq/train';
-import { requestFaulty } from '@seq/webgpu-kernels';
+import { loadKernels, requestFaulty } from '@seq/webgpu-kernels';
 import { describe, expect, test } from 'vitest';
+
+await loadKernels();
 
 // The same seed on the same adapter: the same bits twice, after a resume, and after memory was refused on the way.
 

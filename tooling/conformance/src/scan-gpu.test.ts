@@ -3,12 +3,14 @@
 import { compile, cpu, key, normal, zeros } from '@seq/tensor';
 import type { Device, Tensor } from '@seq/tensor';
 import type { GpuCase } from '@seq/tensor/engine';
-import { createRecording, requestWebGPU, verify } from '@seq/webgpu-kernels';
+import { createRecording, loadKernels, requestWebGPU, verify } from '@seq/webgpu-kernels';
 import type { WebGPUDevice } from '@seq/webgpu-kernels';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { scanCases } from '@seq/nn/scan';
 import { expectExact, kinds, run } from './scan-testkit.js';
 import type { Kind, Operands } from './scan-testkit.js';
+
+await loadKernels();
 
 let floor: WebGPUDevice;
 beforeAll(async () => {

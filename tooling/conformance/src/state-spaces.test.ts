@@ -2,8 +2,10 @@ import { simpleGlaScan } from '@seq/linear-attn';
 import { selectiveScan, ssd } from '@seq/ssm';
 import { compile, key, normal, stopGradient, vjp } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
-import { createRecording } from '@seq/webgpu-kernels';
+import { createRecording, loadKernels } from '@seq/webgpu-kernels';
 import { expect, test } from 'vitest';
+
+await loadKernels();
 
 test('a decay per head: linear attention with gates and state space duality are one recurrence', async () => {
   const draw = (seed: number, shape: number[]): Tensor => normal(key(seed), shape, { dtype: 'f64' });

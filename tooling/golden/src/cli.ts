@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { loadKernels } from '@seq/tensor/engine';
 import { testDevices } from '@seq/testing/golden';
 import { adapters, flashAdapters } from './adapters/index.js';
 import { findCases } from './find.js';
@@ -46,6 +47,7 @@ async function run(args: readonly string[], print: (line: string) => void): Prom
   const on = testDevices().find((d) => d.kind === kind);
   if (!on) throw new Error(`--device: must be cpu or webgpu, got ${kind}. Leave it out for cpu.`);
   if (!on.device) throw new Error(`--device: ${kind} is not there: ${on.reason}. Use --device cpu.`);
+  if (kind !== 'cpu') await loadKernels();
 
   const dir = values.dir ?? ownCases;
   const all = findCases(dir);

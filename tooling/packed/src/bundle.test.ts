@@ -11,10 +11,12 @@ beforeAll(() => {
   project = cleanProject();
   const install = (name: string, sideEffects: boolean): void => {
     const folder = `node_modules/@seq/${name}`;
-    const exports = { '.': './dist/index.js', './one': './dist/one.js' };
+    const exports = { '.': './dist/index.js', './one': './dist/one.js', './lazy': './dist/lazy.js' };
     project.write(`${folder}/package.json`, JSON.stringify({ type: 'module', sideEffects, exports }));
     project.write(`${folder}/dist/index.js`, `export * from './one.js';\nexport * from './two.js';\n`);
     project.write(`${folder}/dist/one.js`, `export const one = () => 'just one';\n`);
+    project.write(`${folder}/dist/lazy.js`, `export const lazy = () => import('./three.js');\n`);
+    project.write(`${folder}/dist/three.js`, `export const three = 'just three';\n`);
     project.write(
       `${folder}/dist/two.js`,
       `globalThis.list?.push('two');\nexport const two = () => 'just two';\n`,
@@ -47,6 +49,20 @@ describe('bundles made by Vite', () => {
     ]);
   });
 
+  test('what a page would load later is told apart from what it loads', async () => {
+    const made = await bundle(project, { '@seq/clean/lazy': ['lazy'] });
+    expect([made.sources, made.later.sources]).toEqual([
+      ['@seq/clean/dist/lazy.js'],
+      ['@seq/clean/dist/three.js'],
+    ]);
+    expect(made.code).not.toContain('just three');
+    expect(made.later.code).toContain('just three');
+    const imports = { '@seq/clean/lazy': ['lazy'] };
+    const [carried, note] = await prove({ imports, limitKB: 1, without: ['@seq/clean/dist/three'] });
+    expect(carried).toBe('it carries what it does not use: @seq/clean/dist/three.js');
+    expect(note).toMatch(/^\d\.\d kB of 1, 1 sources, \d\.\d kB more with a GPU$/);
+  });
+
   test('an index that drags another source along is found', async () => {
     const same = [{ '@seq/clinging': ['one'] }];
     const [findings] = await prove({ imports: { '@seq/clinging/one': ['one'] }, same, limitKB: 1 });
@@ -61,7 +77,8 @@ describe('bundles made by Vite', () => {
 });
 
 describe('judging a bundle', () => {
-  const good: Bundle = { sources: ['@seq/a/src/x.ts'], code: 'f()', gzipped: 900 };
+  const later = { sources: ['@seq/webgpu-kernels/src/wgsl/math.ts'], code: 'fn m_sin()', gzipped: 500 };
+  const good: Bundle = { sources: ['@seq/a/src/x.ts'], code: 'f()', gzipped: 900, later };
   const wanted: BundleCase = { imports: { '@seq/a/x': ['x', 'y'], '@seq/b': ['z'] }, limitKB: 1 };
 
   test('within its limit it is good, beyond it not', () => {
@@ -88,6 +105,9 @@ describe('judging a bundle', () => {
       /GPU: createComputePipeline/,
     );
     expect(judgeBundle(gpu, { ...wanted, gpu: true })).toEqual([]);
+    expect(judgeBundle({ ...good, later: gpu }, wanted).join()).toMatch(/GPU: @seq\/webgpu-kernels/);
+    const eager = { ...good, sources: [...good.sources, ...later.sources] };
+    expect(judgeBundle(eager, wanted).join()).toMatch(/GPU: @seq\/webgpu-kernels\/src\/wgsl\/math\.ts/);
   });
 
   test('names', () => {

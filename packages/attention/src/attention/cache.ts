@@ -18,11 +18,13 @@ import {
   updateAt,
 } from '@seq/tensor';
 import type { CpuCall, Device, Op, Tensor } from '@seq/tensor';
+import { lazyKernels } from '@seq/tensor/engine';
 import { attendCachedFast, attendHeads } from './cache-kernel.js';
-import { cachedKernels } from './cache-webgpu.js';
 import { attend, checkHeads } from './op.js';
 import { alibiBias } from './position.js';
 import { ringPositions } from './ring.js';
+
+const gpu = /* @__PURE__ */ lazyKernels('attention', () => import('./cache-webgpu.js'));
 
 /** Keys and values of the past in buffers of M slots; a state of the `attention` mixer. With a window, a ring of M = W. */
 export interface AttentionState {
@@ -197,7 +199,7 @@ export const attendCachedOp: Op<CachedAttrs> = /* @__PURE__ */ defineOp<CachedAt
   },
   scratch: ([q, k]) => 8 * k.shape[1] * Math.ceil(q.shape[2] / 2),
   cpu: attendCachedKernel,
-  webgpu: cachedKernels,
+  webgpu: () => gpu().cachedKernels,
   reference([q, k, v, first, position, ...perHead], { scale, softcap, ring, alibi, sinks }) {
     const [T, M] = [q.shape[1], k.shape[1]];
     const keys = ring ? ringPositions(position, M).reshape([-1, 1, 1, M]) : slotPositions(M, q.device);

@@ -1,11 +1,13 @@
 import { apply, cast, defineOp, referenceVjp, vjp } from '@seq/tensor';
 import type { Aval, DType, Op, Tensor, VjpCall } from '@seq/tensor';
+import { lazyKernels } from '@seq/tensor/engine';
 import { named, namedGrad, pairsOf, sizesOf } from './call.js';
 import type { FlashAttrs, FlashGradAttrs } from './call.js';
 import { backwardCpu, backwardScratch, forwardCpu, forwardScratch } from './cpu.js';
-import { backwardKernels } from './gpu-backward.js';
-import { forwardKernels } from './gpu.js';
 import { flashReference } from './reference.js';
+
+const forwardGpu = /* @__PURE__ */ lazyKernels('flashAttention', () => import('./gpu.js'));
+const backwardGpu = /* @__PURE__ */ lazyKernels('flashAttention', () => import('./gpu-backward.js'));
 
 /** What is computed of numbers of a type: f16 is a storage type. */
 const computed = (dtype: DType): DType => (dtype === 'f16' ? 'f32' : dtype);
@@ -25,7 +27,7 @@ export const flashAttentionOp: Op<FlashAttrs> = /* @__PURE__ */ defineOp<FlashAt
   },
   cpu: forwardCpu,
   scratch: forwardScratch,
-  webgpu: forwardKernels,
+  webgpu: () => forwardGpu().forwardKernels,
   reference: flashReference,
   vjp: gradient,
   cost(inputs, _, attrs) {
@@ -65,7 +67,7 @@ export const flashGradOp: Op<FlashGradAttrs> = /* @__PURE__ */ defineOp<FlashGra
   },
   cpu: backwardCpu,
   scratch: backwardScratch,
-  webgpu: backwardKernels,
+  webgpu: () => backwardGpu().backwardKernels,
   reference: gradReference,
   vjp: (call) => referenceVjp(gradReference, call),
   cost(inputs, _, attrs) {

@@ -18,6 +18,8 @@ import { tileLeaveShader } from './gpu-tiles.js';
 import { operandNames, operandsOf } from './shapes.js';
 import type { ScanAttrs } from './shapes.js';
 
+export { stepKernels } from './gpu-step.js';
+
 /** Longest column or row, and longest chunk, that an invocation keeps to itself. */
 const longest = 256;
 

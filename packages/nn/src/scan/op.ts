@@ -18,13 +18,14 @@ import {
   zeros,
 } from '@seq/tensor';
 import type { Aval, Op, Tensor, VjpCall } from '@seq/tensor';
+import { lazyKernels } from '@seq/tensor/engine';
 import { backwardScratch, scanBackward } from './backward.js';
 import { forwardScratch, scanForward } from './forward.js';
-import { stepKernels } from './gpu-step.js';
-import { scanBackwardKernels, scanKernels } from './kernels.js';
 import { scanBackwardReference, scanReference } from './reference.js';
 import { listOf, operandsOf, scanBackwardCost, scanCost, scanOutputs, sizesOf } from './shapes.js';
 import type { ScanAttrs } from './shapes.js';
+
+const gpu = /* @__PURE__ */ lazyKernels('matrixScan', () => import('./kernels.js'));
 
 /** Options of `matrixScan`. */
 export interface MatrixScanOptions {
@@ -148,7 +149,7 @@ export const matrixScanOp: Op<ScanAttrs> = /* @__PURE__ */ defineOp<ScanAttrs>({
     return scanOutputs(inputs, attrs);
   },
   cpu: scanForward,
-  webgpu: scanKernels,
+  webgpu: () => gpu().scanKernels,
   scratch: (inputs) => forwardScratch(inputs[0].shape[3], inputs[2].shape[3]),
   reference: scanReference,
   vjp(call) {
@@ -168,7 +169,7 @@ export const matrixStepOp: Op<ScanAttrs> = /* @__PURE__ */ defineOp<ScanAttrs>({
   },
   cpu: scanForward,
   inplace: [[1, 3]],
-  webgpu: stepKernels,
+  webgpu: () => gpu().stepKernels,
   scratch: (inputs) => forwardScratch(inputs[0].shape[3], inputs[2].shape[3]),
   reference: (inputs, attrs) => scanReference(inputs, attrs).slice(0, 2),
   vjp(call) {
@@ -200,7 +201,7 @@ export const matrixScanBackwardOp: Op<ScanAttrs> = /* @__PURE__ */ defineOp<Scan
     return inputs.map(({ shape, dtype }, i) => ({ shape: i < 2 ? [B, T, H, K] : shape, dtype }));
   },
   cpu: scanBackward,
-  webgpu: scanBackwardKernels,
+  webgpu: () => gpu().scanBackwardKernels,
   scratch(all, { chunk }) {
     const [, T, , K] = all[2].shape;
     return backwardScratch(K, all[4].shape[3], Math.min(chunk, T));

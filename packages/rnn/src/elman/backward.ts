@@ -14,11 +14,13 @@ import {
   zerosLike,
 } from '@seq/tensor';
 import type { Op, Tensor } from '@seq/tensor';
+import { lazyKernels } from '@seq/tensor/engine';
 import { clearWhere, loopCost, matrixSize } from '../internal/sequence.js';
 import type { MasksNow } from '../internal/sequence.js';
 import { backwardInputs, elmanBackwardKernel, elmanScratch } from './cpu.js';
 import type { ElmanAttrs, ElmanNonlinearity } from './cpu.js';
-import { elmanBackwardKernels } from './kernels.js';
+
+const gpu = /* @__PURE__ */ lazyKernels('elman', () => import('./kernels.js'));
 
 /** f′ where f gave y. */
 const slopes: Record<ElmanNonlinearity, (y: Tensor) => Tensor> = {
@@ -40,7 +42,7 @@ export const elmanBackwardOp: Op<ElmanAttrs> = /* @__PURE__ */ defineOp<ElmanAtt
   },
   cpu: elmanBackwardKernel,
   scratch: ([dy]) => elmanScratch(dy.shape[0], dy.shape[2]),
-  webgpu: elmanBackwardKernels,
+  webgpu: () => gpu().elmanBackwardKernels,
   reference: elmanBackwardReference,
   cost([dy, , weight]) {
     const [B, T, H] = dy.shape;

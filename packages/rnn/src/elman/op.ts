@@ -20,6 +20,7 @@ import {
 } from '@seq/tensor';
 import type { Op, Tensor } from '@seq/tensor';
 import { linear } from '@seq/nn';
+import { lazyKernels } from '@seq/tensor/engine';
 import {
   clearWhere,
   expectShape,
@@ -37,7 +38,8 @@ import type { HiddenWeights } from '../internal/weights.js';
 import { elmanBackwardOp } from './backward.js';
 import { elmanForwardKernel, elmanScratch, forwardInputs } from './cpu.js';
 import type { ElmanAttrs, ElmanNonlinearity } from './cpu.js';
-import { elmanKernels } from './kernels.js';
+
+const gpu = /* @__PURE__ */ lazyKernels('elman', () => import('./kernels.js'));
 
 /** Weights of one Elman layer in one direction: weightIh [H, I], weightHh [H, H], biasIh and biasHh [H]. */
 export type ElmanWeights = HiddenWeights;
@@ -141,7 +143,7 @@ export const elmanOp: Op<ElmanAttrs> = /* @__PURE__ */ defineOp<ElmanAttrs>({
   },
   cpu: elmanForwardKernel,
   scratch: ([xg]) => elmanScratch(xg.shape[0], xg.shape[2]),
-  webgpu: elmanKernels,
+  webgpu: () => gpu().elmanKernels,
   reference: elmanReference,
   vjp({ inputs, outputs, cotangents, attrs, needs }) {
     const { weight, h0, valid, resets } = forwardInputs(inputs, attrs);

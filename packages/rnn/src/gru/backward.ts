@@ -14,11 +14,13 @@ import {
   zerosLike,
 } from '@seq/tensor';
 import type { Op, Tensor } from '@seq/tensor';
+import { lazyKernels } from '@seq/tensor/engine';
 import { clearWhere, loopCost, matrixSize } from '../internal/sequence.js';
 import type { MasksNow } from '../internal/sequence.js';
 import { backwardInputs, backwardScratch, gruBackwardKernel } from './cpu.js';
 import type { GruAttrs } from './cpu.js';
-import { gruBackwardKernels } from './kernels.js';
+
+const gpu = /* @__PURE__ */ lazyKernels('gru', () => import('./kernels.js'));
 
 /** da [B, T, 3H], dp [B, T, 3H], dh0 [B, H] from dy, the states before each position, the gates and weightHh. */
 export const gruBackwardOp: Op<GruAttrs> = /* @__PURE__ */ defineOp<GruAttrs>({
@@ -33,7 +35,7 @@ export const gruBackwardOp: Op<GruAttrs> = /* @__PURE__ */ defineOp<GruAttrs>({
   },
   cpu: gruBackwardKernel,
   scratch: ([dy]) => backwardScratch(dy.shape[0], dy.shape[2]),
-  webgpu: gruBackwardKernels,
+  webgpu: () => gpu().gruBackwardKernels,
   reference: gruBackwardReference,
   cost([dy, , , weight]) {
     const [B, T, H] = dy.shape;

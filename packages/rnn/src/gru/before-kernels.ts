@@ -10,10 +10,10 @@ import {
   stateText,
 } from '../internal/gpu/loop.js';
 import type { LoopKey } from '../internal/gpu/loop.js';
+import { previousSizes, previousText } from '../internal/gpu/previous.js';
 import { isSingle, singleOf, singlePass, singleShader } from '../internal/gpu/single.js';
 import type { SingleKey } from '../internal/gpu/single.js';
 import { forRows, numbered, productText, rowsOf } from '../internal/gpu/tile.js';
-import { previousSizes, previousText } from '../internal/previous.js';
 import { backwardInputs, forwardInputs } from './before-cpu.js';
 import type { GruBeforeAttrs, GruBeforeBackwardInputs, GruBeforeForwardInputs } from './before-cpu.js';
 

@@ -20,6 +20,7 @@ import {
   zerosLike,
 } from '@seq/tensor';
 import type { Op, Tensor } from '@seq/tensor';
+import { lazyKernels } from '@seq/tensor/engine';
 import { clearWhere, loopCost, matrixSize, oneFloatType, present } from '../internal/sequence.js';
 import { shifted } from '../internal/previous.js';
 import type { MasksNow } from '../internal/sequence.js';
@@ -32,7 +33,8 @@ import {
   gruBeforeForwardKernel,
 } from './before-cpu.js';
 import type { GruBeforeAttrs } from './before-cpu.js';
-import { gruBeforeBackwardKernels, gruBeforeKernels, gruReadKernels } from './before-kernels.js';
+
+const gpu = /* @__PURE__ */ lazyKernels('gru', () => import('./before-kernels.js'));
 
 /** The form with the reset gate before the product. y, gates = r, z, n of all positions from xg, weightHh, h0 and masks. */
 export const gruBeforeOp: Op<GruBeforeAttrs> = /* @__PURE__ */ defineOp<GruBeforeAttrs>({
@@ -48,7 +50,7 @@ export const gruBeforeOp: Op<GruBeforeAttrs> = /* @__PURE__ */ defineOp<GruBefor
   },
   cpu: gruBeforeForwardKernel,
   scratch: (inputs) => forwardScratch(inputs[2].shape[0], inputs[2].shape[1]),
-  webgpu: gruBeforeKernels,
+  webgpu: () => gpu().gruBeforeKernels,
   reference: forwardReference,
   vjp(call) {
     const { inputs, outputs, cotangents, attrs, needs } = call;
@@ -109,7 +111,7 @@ function forwardReference(inputs: readonly Tensor[], attrs: GruBeforeAttrs): Ten
 export const gruReadOp: Op<GruBeforeAttrs> = /* @__PURE__ */ defineOp<GruBeforeAttrs>({
   name: 'gru.resetBefore.read',
   infer: ([y]) => ({ shape: [3, ...y.shape], dtype: y.dtype }),
-  webgpu: gruReadKernels,
+  webgpu: () => gpu().gruReadKernels,
   reference([y, h0, gates, resets], { reverse }) {
     const H = h0.shape[1];
     const before = shifted(y, h0, reverse, resets);
@@ -133,7 +135,7 @@ export const gruBeforeBackwardOp: Op<GruBeforeAttrs> = /* @__PURE__ */ defineOp<
   },
   cpu: gruBeforeBackwardKernel,
   scratch: ([dy]) => backwardScratch(dy.shape[0], dy.shape[2]),
-  webgpu: gruBeforeBackwardKernels,
+  webgpu: () => gpu().gruBeforeBackwardKernels,
   reference: backwardReference,
   cost([dy, , , weight]) {
     const [B, T, H] = dy.shape;

@@ -24,6 +24,7 @@ import {
 } from '@seq/tensor';
 import type { Op, Tensor } from '@seq/tensor';
 import { linear } from '@seq/nn';
+import { lazyKernels } from '@seq/tensor/engine';
 import {
   clearWhere,
   expectShape,
@@ -41,7 +42,8 @@ import { gruBackwardOp } from './backward.js';
 import { gruBeforeOp } from './before.js';
 import { forwardInputs, forwardScratch, gruForwardKernel } from './cpu.js';
 import type { GruAttrs } from './cpu.js';
-import { gruKernels } from './kernels.js';
+
+const gpu = /* @__PURE__ */ lazyKernels('gru', () => import('./kernels.js'));
 
 /** Weights of one GRU layer in one direction; rows of every matrix in blocks r, z, n. */
 export interface GruWeights {
@@ -152,7 +154,7 @@ export const gruOp: Op<GruAttrs> = /* @__PURE__ */ defineOp<GruAttrs>({
   },
   cpu: gruForwardKernel,
   scratch: (inputs) => forwardScratch(inputs[2].shape[0], inputs[2].shape[1]),
-  webgpu: gruKernels,
+  webgpu: () => gpu().gruKernels,
   reference: gruReference,
   vjp(call) {
     const { inputs, outputs, cotangents, attrs, needs } = call;

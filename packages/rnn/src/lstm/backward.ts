@@ -15,11 +15,13 @@ import {
   zerosLike,
 } from '@seq/tensor';
 import type { Op, Tensor } from '@seq/tensor';
+import { lazyKernels } from '@seq/tensor/engine';
 import { clearWhere, loopCost, matrixSize } from '../internal/sequence.js';
 import type { MasksNow } from '../internal/sequence.js';
 import { backwardInputs, backwardScratch, lstmBackwardKernel } from './cpu.js';
 import type { LstmBackwardAttrs } from './cpu.js';
-import { lstmBackwardKernels } from './backward-kernels.js';
+
+const gpu = /* @__PURE__ */ lazyKernels('lstm', () => import('./backward-kernels.js'));
 
 /** da [B, T, 4H], dh [B, T, P], dh0 [B, P], dc0 [B, H] from the cotangents, the cells, the gates and the weights. */
 export const lstmBackwardOp: Op<LstmBackwardAttrs> = /* @__PURE__ */ defineOp<LstmBackwardAttrs>({
@@ -36,7 +38,7 @@ export const lstmBackwardOp: Op<LstmBackwardAttrs> = /* @__PURE__ */ defineOp<Ls
   },
   cpu: lstmBackwardKernel,
   scratch: ([dy, , c]) => backwardScratch(dy.shape[0], c.shape[2], dy.shape[2]),
-  webgpu: lstmBackwardKernels,
+  webgpu: () => gpu().lstmBackwardKernels,
   reference: lstmBackwardReference,
   cost(inputs, _, attrs) {
     const { dy, c, weight, projection } = backwardInputs(inputs, attrs);

@@ -23,6 +23,7 @@ import {
 } from '@seq/tensor';
 import type { Op, Tensor } from '@seq/tensor';
 import { linear } from '@seq/nn';
+import { lazyKernels } from '@seq/tensor/engine';
 import {
   clearWhere,
   expectShape,
@@ -39,9 +40,10 @@ import { joinedBias } from '../internal/weights.js';
 import { lstmBackwardOp } from './backward.js';
 import { forwardInputs, forwardScratch, lstmForwardKernel } from './cpu.js';
 import type { LstmAttrs } from './cpu.js';
-import { lstmKernels } from './kernels.js';
 import { scannedSequence } from './scanned.js';
 import type { LstmNorms } from './scanned.js';
+
+const gpu = /* @__PURE__ */ lazyKernels('lstm', () => import('./kernels.js'));
 
 /** Weights of one LSTM layer in one direction; rows of the gate matrices in blocks i, f, g, o. */
 export interface LstmWeights {
@@ -203,7 +205,7 @@ export const lstmOp: Op<LstmAttrs> = /* @__PURE__ */ defineOp<LstmAttrs>({
   },
   cpu: lstmForwardKernel,
   scratch: ([, , h0, c0]) => forwardScratch(h0.shape[0], c0.shape[1], h0.shape[1]),
-  webgpu: lstmKernels,
+  webgpu: () => gpu().lstmKernels,
   reference: lstmReference,
   vjp(call) {
     const { inputs, outputs, cotangents, attrs, needs } = call;

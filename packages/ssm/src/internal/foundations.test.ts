@@ -1,11 +1,14 @@
 import { associativeScan, complexRecurrence, fftConv, tensor, vjp } from '@seq/tensor';
 import type { Complex, Tensor } from '@seq/tensor';
 import { testDevices } from '@seq/testing';
+import { loadKernels } from '@seq/webgpu-kernels';
 import { describe, expect, test } from 'vitest';
 import { times } from './complex.js';
 import { bilinear, discretizations, euler, growth, zeroOrderHold } from './discretize.js';
 import { hippoLegs } from './hippo.js';
 import { diagonalKernel } from './kernel.js';
+
+await loadKernels();
 
 /** h ← a h + x. */
 type Step = { readonly a: Complex; readonly x: Complex };

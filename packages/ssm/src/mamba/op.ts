@@ -1,11 +1,13 @@
 import { apply, defineOp, scope, vjp, zeros } from '@seq/tensor';
 import type { Aval, Op, OpCost, Tensor } from '@seq/tensor';
+import { lazyKernels } from '@seq/tensor/engine';
 import { backwardLoops, backwardScratch, forwardLoops, forwardScratch } from './cpu.js';
 import { backwardKernel, backwardKernelScratch, forwardKernel } from './cpu-kernels.js';
-import { backwardKernels, forwardKernels } from './gpu.js';
 import { scanReference } from './reference.js';
 import { checkScan, scanSizes } from './shape.js';
 import type { ScanAttrs } from './shape.js';
+
+const gpu = /* @__PURE__ */ lazyKernels('selectiveScan', () => import('./gpu.js'));
 
 /** Work on a state of a position: `each` operations per state, `row` per channel. */
 function work(list: readonly Aval[], each: number, row: number): OpCost {
@@ -40,7 +42,7 @@ export const selectiveScanOp: Op<ScanAttrs> = /* @__PURE__ */ defineOp<ScanAttrs
     if (!forwardKernel(call)) forwardLoops(call);
   },
   scratch: (inputs) => forwardScratch(inputs[2].shape[1]),
-  webgpu: forwardKernels,
+  webgpu: () => gpu().forwardKernels,
   reference: scanReference,
   vjp({ inputs, outputs: [y, last, starts], cotangents: [dy, dlast], attrs, needs }) {
     const cotangents = [dy ?? y.zeros(), dlast ?? last.zeros()];
@@ -58,7 +60,7 @@ export const selectiveScanBackwardOp: Op<ScanAttrs> = /* @__PURE__ */ defineOp<S
     if (!backwardKernel(call)) backwardLoops(call);
   },
   scratch: (inputs) => Math.max(backwardScratch(inputs), backwardKernelScratch(scanSizes(inputs))),
-  webgpu: backwardKernels,
+  webgpu: () => gpu().backwardKernels,
   reference(inputs, attrs) {
     const [dy, dlast] = inputs.slice(-3);
     const scan = (...list: Tensor[]): Tensor[] => scanReference(list, attrs).slice(0, 2);

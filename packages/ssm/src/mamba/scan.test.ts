@@ -15,8 +15,11 @@ import {
 import type { Device, Tensor } from '@seq/tensor';
 import { decayMask } from '@seq/nn';
 import { testDevices } from '@seq/testing';
+import { loadKernels } from '@seq/webgpu-kernels';
 import { describe, expect, test } from 'vitest';
 import { mamba, selectiveScan } from './index.js';
+
+await loadKernels();
 
 interface Case {
   readonly B: number;

@@ -22,6 +22,7 @@ export type {
   GpuVariant,
   GpuView,
 } from './gpu.js';
+export { gpuKernelsOf, lazyKernels, loadKernels } from './lazy-kernels.js';
 export type { GpuArguments, GpuCase } from './gpu-case.js';
 export type { Arg, Executable, Home, Instruction, Planning, Program, Slot } from './program.js';
 export type { Pack } from './pack.js';

@@ -74,8 +74,8 @@ export interface Op<A = any> {
   readonly throws?: boolean;
   /** Bytes of scratch memory that `cpu` wants. */
   scratch?(inputs: readonly Aval[], attrs: A): number;
-  /** WebGPU kernels; those of this package's own ops come with the device. */
-  readonly webgpu?: GpuKernels<A>;
+  /** WebGPU kernels, or what gives them once `lazyKernels` has them; those of this package's own ops come with the device. */
+  readonly webgpu?: GpuKernels<A> | (() => GpuKernels<A>);
   reference?(inputs: readonly Tensor[], attrs: A): Tensor | readonly Tensor[];
   vjp?(call: VjpCall<A>): readonly (Tensor | null)[];
   cost?(inputs: readonly Aval[], outputs: readonly Aval[], attrs: A): OpCost;

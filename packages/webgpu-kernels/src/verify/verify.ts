@@ -1,6 +1,7 @@
 import type { Device, Tensor } from '@seq/tensor';
 import { createCpu, scope } from '@seq/tensor';
 import type { GpuVariant, Op } from '@seq/tensor/engine';
+import { loadKernels } from '@seq/tensor/engine';
 import type { WebGPUDevice } from '../device.js';
 import type { VerifyCase } from './cases.js';
 import { tensorCases } from './cases.js';
@@ -48,6 +49,7 @@ export async function verify(
   device: WebGPUDevice,
   { cases = [], only = false }: VerifyOptions = {},
 ): Promise<VerifyReport> {
+  await loadKernels();
   const begun = performance.now();
   const { chooser } = device;
   const own = tensorCases();

@@ -5,11 +5,14 @@ import type { LanguageModelState } from '@seq/lm';
 import { countParams } from '@seq/nn';
 import { compile, stack } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
+import { loadKernels } from '@seq/tensor/engine';
 import { testDevices } from '@seq/testing/golden';
 import { expect, test } from 'vitest';
 import { fetched, worst } from './data.js';
 import { llama } from './llama.js';
 import type { LlamaConfig } from './llama.js';
+
+await loadKernels();
 
 const place = 'models/llama-stories260k';
 const files = fetched(place);

@@ -4,9 +4,12 @@ import { mamba, mambaFromTorch } from '@seq/ssm';
 import type { MambaState } from '@seq/ssm';
 import { compile, stack } from '@seq/tensor';
 import type { Device, Tensor } from '@seq/tensor';
+import { loadKernels } from '@seq/tensor/engine';
 import { testDevices } from '@seq/testing';
 import { expect, test } from 'vitest';
 import { fetched, worst } from './data.js';
+
+await loadKernels();
 
 const place = 'models/mamba-kws10';
 const { absent, note } = fetched(place);
