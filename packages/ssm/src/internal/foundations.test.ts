@@ -1,7 +1,7 @@
 import { associativeScan, complexRecurrence, fftConv, tensor, vjp } from '@seq/tensor';
 import type { Complex, Tensor } from '@seq/tensor';
 import { testDevices } from '@seq/testing';
-import { loadKernels } from '@seq/webgpu-kernels';
+import { loadKernels } from '@seq/tensor/engine';
 import { describe, expect, test } from 'vitest';
 import { times } from './complex.js';
 import { bilinear, discretizations, euler, growth, zeroOrderHold } from './discretize.js';

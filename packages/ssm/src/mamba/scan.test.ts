@@ -15,7 +15,7 @@ import {
 import type { Device, Tensor } from '@seq/tensor';
 import { decayMask } from '@seq/nn';
 import { testDevices } from '@seq/testing';
-import { loadKernels } from '@seq/webgpu-kernels';
+import { loadKernels } from '@seq/tensor/engine';
 import { describe, expect, test } from 'vitest';
 import { mamba, selectiveScan } from './index.js';
 
