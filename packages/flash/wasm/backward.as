@@ -1,12 +1,12 @@
 // The backward kernel: weights of a tile are made again from lse, then its five products; gradients add up in place.
 import { expLow } from '../../tensor/wasm/functions';
-import { bufferAt, madd } from '../../tensor/wasm/memory';
+import { bufferAt, madd, tileRows } from '../../tensor/wasm/memory';
 import {
   bentAt, blocksOf, Call, eights, ERRORS, errorsAt, factors, heads, KEYS, keysAt, LINE, restAt, ROWS, scoresAt, tops, totals, valuesAt,
 } from './call';
 import { bend, clear, endOf, firstOf, isPlain, keptAt, openRows, rowAt } from './score';
 import { turnRows } from './forward';
-import { addRows, columns4, columns6, copyRow, copyRows, MR, rows } from './tile';
+import { addRows, columns4, columns6, copyRow, copyRows, rows } from './tile';
 
 /** Gradients of the tile's keys [KEYS, D] and values [KEYS, V], padded to eights. */
 @inline
@@ -155,8 +155,8 @@ export function meetBackward(c: Call, block: i32, count: i32, start: i32, j0: i3
       }
     }
   }
-  for (let j = low; j < high; j += MR) {
-    const many = min(MR, high - j);
+  for (let j = low; j < high; j += tileRows()) {
+    const many = min(tileRows(), high - j);
     let first = ROWS, end = 0;
     for (let r = 0; r < count; r += 8) {
       if (i32.load(bufferAt() + <usize>r * 4) >= j + many || i32.load(bufferAt() + <usize>r * 4, 4) <= j) continue;
@@ -168,15 +168,15 @@ export function meetBackward(c: Call, block: i32, count: i32, start: i32, j0: i3
     addRows(many, end - first, tile + at, LINE, byAt(c, block) + <usize>first * vRow, vRow, valueSumsAt(c) + <usize>j * vRow);
     addRows(many, end - first, errors + at, LINE, queriesAt(c, block) + <usize>first * kRow, kRow, keySumsAt(c) + <usize>j * kRow);
   }
-  for (let r = 0; r < count; r += MR) {
-    const a = firstOf(c, block, r, min(r + MR, ROWS), j0, j0 + n) - j0;
-    const z = endOf(c, block, r, min(r + MR, ROWS), j0, j0 + n) - j0;
+  for (let r = 0; r < count; r += tileRows()) {
+    const a = firstOf(c, block, r, min(r + tileRows(), ROWS), j0, j0 + n) - j0;
+    const z = endOf(c, block, r, min(r + tileRows(), ROWS), j0, j0 + n) - j0;
     if (a >= z) continue;
     const at = errors + <usize>a * LINE + <usize>r * 4;
     let from = keysAt() + <usize>a * kRow;
     let sum = sumsAt(c, block) + <usize>r * kRow;
     for (let d = 0; d < c.D; d += 8) {
-      if (MR === 6) columns6(z - a, at, LINE, from, kRow, sum, kRow);
+      if (tileRows() === 6) columns6(z - a, at, LINE, from, kRow, sum, kRow);
       else columns4(z - a, at, LINE, from, kRow, sum, kRow);
       from += 32;
       sum += 32;

@@ -1,11 +1,11 @@
 // The forward kernel: tiles of scores, softmax online.
 import { expLow, log } from '../../tensor/wasm/functions';
-import { madd } from '../../tensor/wasm/memory';
+import { madd, tileRows } from '../../tensor/wasm/memory';
 import {
   blocksOf, Call, eights, factors, heads, KEYS, keysAt, LINE, restAt, ROWS, scoresAt, tops, totals, valuesAt,
 } from './call';
 import { bend, clear, endOf, firstOf, isPlain, keptAt, openRows, rowAt } from './score';
-import { columns4, columns6, copyRow, copyRows, MR, rows, turn4 } from './tile';
+import { columns4, columns6, copyRow, copyRows, rows, turn4 } from './tile';
 
 /** With as few rows keys and values are read where they lie, and a row is no more than it is. */
 const FEW: i32 = 2;
@@ -104,16 +104,16 @@ export function meetForward(c: Call, block: i32, count: i32, start: i32, j0: i32
       if (a < z) clear(tile, y, z, high);
     }
   }
-  for (let r = 0; r < count; r += MR) {
+  for (let r = 0; r < count; r += tileRows()) {
     // Rows behind the eights of the last ones are not there.
-    const a = firstOf(c, block, r, min(r + MR, ROWS), j0, j0 + n) - j0;
-    const z = endOf(c, block, r, min(r + MR, ROWS), j0, j0 + n) - j0;
+    const a = firstOf(c, block, r, min(r + tileRows(), ROWS), j0, j0 + n) - j0;
+    const z = endOf(c, block, r, min(r + tileRows(), ROWS), j0, j0 + n) - j0;
     if (a >= z) continue;
     const at = tile + <usize>a * LINE + <usize>r * 4;
     let from = valuesAt(c.D) + <usize>a * vRow;
     let sum = sumsAt(c, block) + <usize>r * vRow;
     for (let d = 0; d < c.V; d += 8) {
-      if (MR === 6) columns6(z - a, at, LINE, from, vRow, sum, vRow);
+      if (tileRows() === 6) columns6(z - a, at, LINE, from, vRow, sum, vRow);
       else columns4(z - a, at, LINE, from, vRow, sum, vRow);
       from += 32;
       sum += 32;

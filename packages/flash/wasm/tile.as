@@ -1,8 +1,5 @@
 // Products of a tile: 6 (4 without relaxed SIMD) rows by 8 columns of sums in registers, operands where they lie.
-import { madd } from '../../tensor/wasm/memory';
-
-/** Rows that the registers hold. */
-export const MR: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 4;
+import { madd, tileRows } from '../../tensor/wasm/memory';
 
 /** c [6, 8] = Σ_l a_r[l] b_l, or added to it; rows of a lie `aRow` bytes apart, those of b and c `ldb` and `ldc`. */
 export function rows6(k: i32, a: usize, aRow: usize, b: usize, ldb: usize, c: usize, ldc: usize, add: bool): void {
@@ -160,7 +157,7 @@ export function columns4(k: i32, a: usize, lda: usize, b: usize, ldb: usize, c: 
 
 /** 8 columns of c [n, …] = a [n, k] b, or added to them. */
 export function rows(n: i32, k: i32, a: usize, aRow: usize, b: usize, ldb: usize, c: usize, ldc: usize, add: bool): void {
-  if (MR === 6) {
+  if (tileRows() === 6) {
     for (; n >= 6; n -= 6) {
       rows6(k, a, aRow, b, ldb, c, ldc, add);
       a += aRow * 6;

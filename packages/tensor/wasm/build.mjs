@@ -1,11 +1,13 @@
 // Compiles the kernels of a package, wasm/*.as with wasm/index.as at the head, into src/wasm/modules.ts: one module for
-// engines with SIMD and with relaxed SIMD. Started in the package's folder. Does nothing when sources, compiler and flags
-// are those of the file that is there.
+// engines with SIMD and with relaxed SIMD. Each wasm/NAME/index.as makes a module of its own, the export NAME, for programs
+// that use nothing else. Started in the package's folder. Does nothing when sources, compiler and flags are those of the
+// file that is there.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { withRoom } from './room.mjs';
 
 const core = dirname(fileURLToPath(import.meta.url));
@@ -14,10 +16,9 @@ const own = folder === core;
 const target = join(process.cwd(), 'src', 'wasm', 'modules.ts');
 
 /** Constants of the core lie from 1024 on, those of all others from 4096 on: see memory.as. */
-const [first, end] = own ? [1024, 4096] : [4096, 8192];
+const places = { core: [1024, 4096], guest: [4096, 8192] };
 const flags = [
-  '-O3',
-  ...['--runtime', 'stub', '--noAssert', '--memoryBase', `${first}`],
+  ...['-O3', '--runtime', 'stub', '--noAssert'],
   // The import of a shared memory; where there are no threads, one byte makes it that of an ordinary one.
   ...[
     '--importMemory',
@@ -30,27 +31,37 @@ const flags = [
 ];
 
 const sourcesIn = (place) =>
-  readdirSync(place)
+  readdirSync(place, { recursive: true })
     .filter((name) => name.endsWith('.as'))
     .sort()
     .map((name) => join(place, name));
+/** What modules.ts exports, by the file at its head. */
+const heads = Object.fromEntries([
+  ['builds', 'index'],
+  ...readdirSync(folder)
+    .filter((name) => existsSync(join(folder, name, 'index.as')))
+    .map((name) => [name, `${name}/index`]),
+]);
 const { version } = createRequire(import.meta.url)('assemblyscript/package.json');
 const hash = createHash('sha256').update(`${version} ${JSON.stringify(flags)}`);
-for (const part of ['build.mjs', 'room.mjs']) hash.update(readFileSync(join(core, part)));
+for (const part of ['build.mjs', 'compile.mjs', 'room.mjs']) hash.update(readFileSync(join(core, part)));
 for (const file of new Set([...sourcesIn(core), ...sourcesIn(folder)])) {
   hash.update(relative(core, file)).update(readFileSync(file));
 }
 const stamp = `// Made from wasm/*.as, ${hash.digest('hex')}`;
 
 if (!existsSync(target) || !readFileSync(target, 'utf8').startsWith(`${stamp}\n`)) {
-  // The compiler takes longer to load than to find out that there is nothing to do.
-  const { default: asc } = await import('assemblyscript/asc');
-  const { bytes, text } = await compile(asc, flags);
-  const count = text.match(/relaxed_n?madd/g)?.length ?? 0;
-  // Every Node can load the plain build; the other has the same constants.
-  check(withRoom(bytes, count, true));
+  const lines = [stamp];
+  for (const [name, head] of Object.entries(heads)) {
+    const place = own && head === 'index' ? places.core : places.guest;
+    const { bytes, text } = await compile([`${head}.ts`, ...flags, '--memoryBase', `${place[0]}`]);
+    const count = text.match(/relaxed_n?madd/g)?.length ?? 0;
+    // Every Node can load the plain build; the other has the same constants.
+    check(withRoom(bytes, count, true), place);
+    lines.push(`export const ${name}: string =`, `  '${packed(withRoom(bytes, count))}';`);
+  }
   mkdirSync(dirname(target), { recursive: true });
-  writeFileSync(target, `${stamp}\nexport const builds: string =\n  '${packed(withRoom(bytes, count))}';\n`);
+  writeFileSync(target, `${lines.join('\n')}\n`);
 }
 
 /**
@@ -66,26 +77,15 @@ function packed(bytes) {
   ).join('');
 }
 
-async function compile(asc, args) {
-  const files = new Map();
-  const { error } = await asc.main(
-    ['index.ts', ...args, '--baseDir', folder, '--outFile', 'out.wasm', '--textFile', 'out.wat'],
-    {
-      // AssemblyScript looks for .ts; here its files are called .as, since the tools for TypeScript cannot read them.
-      readFile: (file, base) => {
-        const path = join(base, file.replace(/\.ts$/, '.as'));
-        return existsSync(path) ? readFileSync(path, 'utf8') : null;
-      },
-      stderr: process.stderr,
-      writeFile: (name, contents) => void files.set(name, contents),
-    },
-  );
-  if (error) throw error;
-  return { bytes: files.get('out.wasm'), text: files.get('out.wat') };
+function compile(args) {
+  return new Promise((done, failed) => {
+    const thread = new Worker(new URL('compile.mjs', import.meta.url), { workerData: { folder, args } });
+    thread.once('message', done).once('error', failed);
+  });
 }
 
 /** Throws unless the module keeps to its place in memory. */
-function check(bytes) {
+function check(bytes, [first, end]) {
   const module = new WebAssembly.Module(bytes);
   const memory = new WebAssembly.Memory({ initial: 256, maximum: 65536, shared: true });
   const imports = { env: { memory, base: 8192 } };

@@ -2,11 +2,11 @@
 import { BUFFER_N, bufferAt } from './memory';
 import { erf, exp, gelu, geluTanh, log, sigmoid, silu, softplus, tanh } from './functions';
 
-export const enum Unary {
+const enum Unary {
   Exp, Tanh, Sigmoid, Erf, Gelu, GeluTanh, Silu, Softplus, LogSigmoid, Log,
   Neg, Abs, Sqrt, Rsqrt, Reciprocal, Square, Relu,
 }
-export const enum Binary { Add, Sub, Mul, Div, Max, Min }
+const enum Binary { Add, Sub, Mul, Div, Max, Min }
 
 @inline
 function map(kind: i32, x: v128): v128 {

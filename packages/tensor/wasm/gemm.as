@@ -1,9 +1,7 @@
 // C = A B or C += A B in f32. Every path adds the products of an element in the order of k into one
 // accumulator, so that a result depends neither on strides nor on the other rows and columns.
-import { BLOCK_K, BLOCK_M, BLOCK_N, madd, packA, packB, tileAt } from './memory';
+import { BLOCK_K, BLOCK_M, BLOCK_N, madd, packA, packB, tileAt, tileRows } from './memory';
 
-/** Rows of the large strip: as many as the registers hold. Small strips have 4. */
-const MR: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 4;
 /** With fewer rows than this B is read in place where its rows are contiguous. */
 const IN_PLACE: i32 = 24;
 
@@ -81,7 +79,7 @@ export function tile4(k: i32, a: usize, b: usize, ldb: usize, c: usize, ldc: usi
 /** Rows of the strip that begins where `left` rows are left: 6 or 4 such that least is padded. */
 @inline
 function stripRows(left: i32): i32 {
-  if (MR === 4) return 4;
+  if (tileRows() === 4) return 4;
   return left <= 4 || left === 7 || left === 8 ? 4 : 6;
 }
 

@@ -1,7 +1,6 @@
 export { column, gemm, gemmBatch, gemmPacked, packColumns, tile4, tile6 } from './gemm';
 export * from './conv';
 export * from './elementwise';
-export * from './fft';
 export * from './move';
 export * from './norms';
 export * from './rows';

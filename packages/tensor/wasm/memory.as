@@ -1,6 +1,7 @@
 // Fixed places at the bottom of the heap. All addresses below HEAP_BASE belong to the kernels:
 //
-//        0 …  4096  constants of this package's kernels
+//        0 …  1024  what the device tells its kernels: `tileRows`
+//     1024 …  4096  constants of this package's kernels
 //     4096 …  8192  constants of a room's kernels, of one room at a time
 //     8192 … HEAP_BASE  the workplace of the first thread; the other threads have theirs in blocks of the heap
 
@@ -8,6 +9,12 @@
 // @ts-ignore: decorator
 @external('env', 'base')
 declare const BASE: usize;
+
+/** Rows of a tile of sums, as many as the registers hold: 6, or 4 where a multiply-add takes several instructions. */
+@inline
+export function tileRows(): i32 {
+  return i32.load(0);
+}
 
 /** Bytes of a workplace. */
 export const WORKPLACE: usize = 1236992;
@@ -42,9 +49,8 @@ export function packB(): usize {
   return BASE + 122880;
 }
 
-/** a b + c: rounded once where the build and the processor can, else twice. */
+/** a b + c: rounded once where the engine has relaxed SIMD and the processor can, else twice. */
 @inline
 export function madd(a: v128, b: v128, c: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
-  return f32x4.add(f32x4.mul(a, b), c);
+  return f32x4.relaxed_madd(a, b, c);
 }

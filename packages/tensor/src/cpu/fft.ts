@@ -1,8 +1,10 @@
 import { sizeOf } from '../engine/dtype.js';
 import type { CpuCall } from '../engine/op.js';
-import type { Kernels } from '../wasm/kernels.js';
+import { fft } from '../wasm/modules.js';
 import { fftPlan } from './fft-plan.js';
 import type { FftPlan, FftStage } from './fft-plan.js';
+import { defineKernels } from './heap.js';
+import type { KernelModule } from './heap.js';
 import { address, kernelsOf } from './kernel.js';
 
 /** Which transform: e^(−i…) or e^(+i…), and what the result is multiplied by. */
@@ -10,6 +12,23 @@ export interface FftAttrs {
   readonly inverse: boolean;
   readonly scale: number;
 }
+
+/** The module wasm/fft, which programs without transforms do not carry. */
+interface FftKernels {
+  /** One pass over a row; factors by address. */
+  fftStage(
+    radix: number,
+    m: number,
+    s: number,
+    xr: number,
+    xi: number,
+    yr: number,
+    yi: number,
+    factors: number,
+  ): void;
+}
+
+const fftKernels: KernelModule<FftKernels> = /* @__PURE__ */ defineKernels(fft);
 
 type Pair = readonly [re: Float64Array, im: Float64Array];
 
@@ -65,10 +84,12 @@ export function fftCpu(call: CpuCall<FftAttrs>): void {
   const [yr, yi] = swapped.map((i) => outputs[i]);
   const n = xr.shape[xr.shape.length - 1];
   const rows = n === 0 ? 0 : sizeOf(xr.shape) / n;
-  const kernels = xr.data instanceof Float32Array ? kernelsOf(call) : null;
-  if (kernels !== null && n > 1) {
+  const single = xr.data instanceof Float32Array && n > 1;
+  const passes = single ? kernelsOf(call, fftKernels) : null;
+  const kernels = single ? kernelsOf(call) : null;
+  if (passes !== null && kernels !== null) {
     const at = [xr, xi, yr, yi].map(address);
-    runRows(kernels, fftPlan(n), rows, at, scratch);
+    runRows(passes, fftPlan(n), rows, at, scratch);
     for (const y of attrs.scale === 1 ? [] : at.slice(2)) kernels.scaleOf(y, rows * n, attrs.scale);
     return;
   }
@@ -89,7 +110,7 @@ export function fftCpu(call: CpuCall<FftAttrs>): void {
 
 /** The passes of each row go between the output and one row of scratch, so that the last one ends in the output. */
 function runRows(
-  kernels: Kernels,
+  kernels: FftKernels,
   { n, stages, factors32 }: FftPlan,
   rows: number,
   at: readonly number[],

@@ -2,7 +2,7 @@ import { MemoryError } from '../engine/errors.js';
 import { SHARED_FROM } from '../threads/cut.js';
 import type { Sharing } from '../threads/sharing.js';
 import type { Task, Team } from '../threads/team.js';
-import { BASE, compile, GUEST_AT, GUEST_BYTES, HEAP_BASE, MAX_PAGES, WORKPLACE } from '../wasm/load.js';
+import { BASE, compile, GUEST_AT, GUEST_BYTES, HEAP_BASE, MAX_PAGES, TILE_ROWS, WORKPLACE } from '../wasm/load.js';
 import type { Builds, Compiled } from '../wasm/load.js';
 import type { Kernels } from '../wasm/kernels.js';
 import { builds as core } from '../wasm/modules.js';
@@ -86,6 +86,7 @@ export class Heap {
     this.build = build;
     const shared = threads > 1;
     this.memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MAX_PAGES, shared });
+    new Int32Array(this.memory.buffer)[TILE_ROWS / 4] = build === 'relaxed' ? 6 : 4;
     this.#core = this.#instance(module) as Exports;
     const kernels = this.#core as unknown as Kernels;
     // The workplaces of the workers lie behind that of the first thread.

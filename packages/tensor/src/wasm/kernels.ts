@@ -177,17 +177,6 @@ export interface Kernels
   ): void;
   /** acc[c] += Σ_r x[r, c] y[r, c] in double; distances in bytes. */
   productRowsTo(acc: number, x: number, xRow: number, y: number, yRow: number, n: number, rows: number): void;
-  /** One pass of a Fourier transform: see wasm/fft.as. */
-  fftStage(
-    radix: number,
-    m: number,
-    s: number,
-    xr: number,
-    xi: number,
-    yr: number,
-    yi: number,
-    factors: number,
-  ): void;
   /** Adam: see wasm/update.ts. */
   adam(
     pOut: number,

@@ -14,7 +14,9 @@ export interface Compiled {
   readonly module: WebAssembly.Module;
 }
 
-/** Where the constants of a room's kernels lie, of one room at a time; this and what follows as in wasm/memory.as. */
+/** Where the kernels read how many rows a tile of a product has; this and what follows as in wasm/memory.as. */
+export const TILE_ROWS = 0;
+/** Where the constants of a room's kernels lie, of one room at a time. */
 export const GUEST_AT = 4096;
 export const GUEST_BYTES = 4096;
 /** The workplace of the first thread. */

@@ -1,7 +1,7 @@
 // One pass of Stockham's Fourier transform: y[q + s (r p + k)] = w_k Σ_j x[q + s (p + j m)] e^(−2πi j k / r), r = 2 … 5.
 // Columns q go by fours where s is a multiple of 4, else one at a time. The first pass by four legs has s = 1: there it is
 // the p that go by fours, and the results are turned.
-import { madd } from './memory';
+import { madd } from '../memory';
 
 @inline
 function ld(p: usize, vector: bool): v128 {
@@ -16,8 +16,7 @@ function st(p: usize, x: v128, vector: bool): void {
 
 @inline
 function nmadd(a: v128, b: v128, c: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(a, b, c);
-  return f32x4.sub(c, f32x4.mul(a, b));
+  return f32x4.relaxed_nmadd(a, b, c);
 }
 
 /** Stores (re, im) times the factor (wr, wi). */
