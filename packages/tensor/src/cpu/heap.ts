@@ -2,7 +2,16 @@ import { MemoryError } from '../engine/errors.js';
 import { SHARED_FROM } from '../threads/cut.js';
 import type { Sharing } from '../threads/sharing.js';
 import type { Task, Team } from '../threads/team.js';
-import { BASE, compile, GUEST_AT, GUEST_BYTES, HEAP_BASE, MAX_PAGES, TILE_ROWS, WORKPLACE } from '../wasm/load.js';
+import {
+  BASE,
+  compile,
+  GUEST_AT,
+  GUEST_BYTES,
+  HEAP_BASE,
+  MAX_PAGES,
+  TILE_ROWS,
+  WORKPLACE,
+} from '../wasm/load.js';
 import type { Builds, Compiled } from '../wasm/load.js';
 import type { Kernels } from '../wasm/kernels.js';
 import { builds as core } from '../wasm/modules.js';
