@@ -1,6 +1,6 @@
 // The kernels of the scan on WebGPU: every variant against the CPU, extreme gates against double precision, and what one
 // step asks of a GPU.
-import { compile, cpu, key, normal, zeros } from '@seq/tensor';
+import { compile, cpu, explain, grad, key, normal, sum, zeros } from '@seq/tensor';
 import type { Device, Tensor } from '@seq/tensor';
 import type { GpuCase } from '@seq/tensor/engine';
 import { createRecording, loadKernels, requestWebGPU, verify } from '@seq/webgpu-kernels';
@@ -42,19 +42,38 @@ test('a step at once, where there are bindings enough', async () => {
   expect(await judge(device, cases)).toContain('matrixScan.step/whole');
 });
 
-test('tiles: a chunk of more than a block; the rest of their cases compile for long, in scan-tiles.slow.test.ts', async () => {
+test('tiles: chunks of more than a block; the rest of their cases compile for long, in scan-tiles.slow.test.ts', async () => {
   const gpu = await requestWebGPU({ floor: true, poison: true, assumeGpu: true });
   const of = (device: Device): readonly Tensor[] => {
     const draws = (seed: number, ...shape: number[]): Tensor =>
-      normal(key(seed, { device }), shape, { device });
-    const operands = { q: draws(1, 1, 75, 1, 3), k: draws(2, 1, 75, 1, 3), v: draws(3, 1, 75, 1, 5) };
-    return run({ ...operands, initial: draws(4, 1, 1, 3, 5) }, 70);
+      normal(key(seed, { device }), shape, { device }).mul(0.5);
+    const [q, k, read] = [1, 2, 5].map((seed) => draws(seed, 1, 75, 1, 3));
+    return run({ q, k, v: draws(3, 1, 75, 1, 5), read, initial: draws(4, 1, 1, 3, 5) }, 70);
   };
   const [got, want] = [of(gpu), of(cpu())];
   for (const i of [0, 1]) {
-    const exact = await want[i].data();
-    (await got[i].data()).forEach((x, j) => expect(Math.abs(x - exact[j])).toBeLessThan(1e-4));
+    const exact = Array.from(await want[i].data());
+    const scale = exact.reduce((most, x) => Math.max(most, Math.abs(x)), 1);
+    (await got[i].data()).forEach((x, j) => expect(Math.abs(x - exact[j]) / scale).toBeLessThan(1e-5));
   }
+});
+
+test.each(kinds)('dispatches are as many at any length, decay: $decay, erase: $erase', (kind) => {
+  const { device } = createRecording();
+  const count = (T: number, train: boolean): number => {
+    const of = (...shape: number[]): Tensor => zeros(shape, { device });
+    const x: Operands = {
+      ...{ q: of(1, T, 1, 8), k: of(1, T, 1, 8), v: of(1, T, 2, 8), initial: of(1, 2, 8, 8) },
+      ...(kind.decay !== 'none' && { logDecay: kind.decay === 'key' ? of(1, T, 2, 8) : of(1, T, 2) }),
+      ...(kind.erase !== 'none' && { read: of(1, T, 2, 8) }),
+      ...(kind.erase === 'pair' && { write: of(1, T, 2, 8) }),
+    };
+    const trained = (y: Operands): Operands => grad((z: Operands) => sum(run(z)[0]), y);
+    return (train ? explain(trained, x) : explain((y: Operands) => run(y), x)).dispatches;
+  };
+  const [forward, training] = [count(130, false), count(130, true)];
+  expect(forward).toBe((kind.erase === 'none' ? 3 : 5) + (kind.decay === 'none' ? 0 : 1));
+  expect([count(2000, false), count(2000, true)]).toEqual([forward, training]);
 });
 
 describe('gates of −∞, −50 and 0 for a thousand positions', () => {

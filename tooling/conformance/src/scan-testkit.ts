@@ -1,5 +1,5 @@
 // Operands of the scan of every kind, and gates at their extremes held against double precision.
-import { grad, key, normal, sum, tensor } from '@seq/tensor';
+import { concat, grad, key, normal, sum, tensor } from '@seq/tensor';
 import type { Device, Tensor } from '@seq/tensor';
 import { matrixScan } from '@seq/nn/scan';
 import { expect } from 'vitest';
@@ -20,27 +20,38 @@ export function run({ q, k, v, read, write, ...rest }: Operands, chunkSize?: num
   return matrixScan(q, k, v, { ...rest, ...erase, ...(chunkSize && { chunkSize }) });
 }
 
-const [T, K, V] = [1000, 3, 5];
+/** Sizes of a case: H heads that share their queries and keys. */
+export interface Sizes {
+  readonly T: number;
+  readonly H: number;
+  readonly K: number;
+  readonly V: number;
+}
 
 /** Erasing takes back a part of what a key of unit length at most points to. */
-function draw({ decay, erase }: Kind): Operands {
+function draw({ decay, erase }: Kind, { T, H, K, V }: Sizes): Operands {
   const at = { dtype: 'f64' } as const;
-  const draws = (seed: number, width: number): Tensor => normal(key(seed), [1, T, 1, width], at);
-  const k = draws(2, K)
-    .tanh()
-    .mul(K ** -0.5);
+  const draws = (seed: number, heads: number, width: number): Tensor =>
+    normal(key(seed), [1, T, heads, width], at);
+  const unit = (seed: number, heads: number): Tensor =>
+    draws(seed, heads, K)
+      .tanh()
+      .mul(K ** -0.5);
+  const k = unit(2, 1);
+  // Of a pair, what is read and what is written are near each other.
+  const erased = H === 1 ? k : unit(5, H);
   const gates = [-Infinity, -50, 0, -1e-3];
-  const n = decay === 'key' ? T * K : T;
-  const shape = decay === 'key' ? [1, T, 1, K] : [1, T, 1];
+  const shape = decay === 'key' ? [1, T, H, K] : [1, T, H];
+  const n = shape.reduce((a, b) => a * b);
   const g = Float64Array.from({ length: n }, (_, i) => gates[Math.floor(i / 7) % 3 === 0 ? (i * 5) % 4 : 2]);
   return {
-    q: draws(1, K),
+    q: draws(1, 1, K),
     k,
-    v: draws(3, V),
-    initial: normal(key(4), [1, 1, K, V], at),
-    logDecay: tensor(g, { shape }),
-    ...(erase !== 'none' && { read: k.mul(-0.5) }),
-    ...(erase === 'pair' && { write: k.mul(0.5) }),
+    v: draws(3, H, V),
+    initial: normal(key(4), [1, H, K, V], at),
+    ...(decay !== 'none' && { logDecay: tensor(g, { shape }) }),
+    ...(erase !== 'none' && { read: (erase === 'own' ? concat(Array(H).fill(k), 2) : erased).mul(-0.5) }),
+    ...(erase === 'pair' && { write: erased.mul(0.5) }),
   };
 }
 
@@ -59,11 +70,16 @@ async function results(x: Operands, chunkSize: number): Promise<Record<string, A
 }
 
 /**
- * Gates of −∞, −50 and 0 for a thousand positions: readings, state and gradients in f32 on a device are those of double
+ * Gates of −∞, −50 and 0, by default for a thousand positions: readings, state and gradients in f32 on a device are those of double
  * precision.
  */
-export async function expectExact(kind: Kind, device: Device, chunkSize: number): Promise<void> {
-  const exact = draw(kind);
+export async function expectExact(
+  kind: Kind,
+  device: Device,
+  chunkSize: number,
+  sizes: Sizes = { T: 1000, H: 1, K: 3, V: 5 },
+): Promise<void> {
+  const exact = draw(kind, sizes);
   const want = await results(exact, chunkSize);
   const single = await Promise.all(
     Object.entries(exact).map(

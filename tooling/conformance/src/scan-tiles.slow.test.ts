@@ -1,18 +1,24 @@
 // The kernels of the scan for real GPUs, whose shaders an adapter that is a program compiles for long.
 import { scanCases } from '@seq/nn/scan';
 import { requestWebGPU, verify } from '@seq/webgpu-kernels';
-import { expect, test } from 'vitest';
-import { expectExact } from './scan-testkit.js';
+import type { WebGPUDevice } from '@seq/webgpu-kernels';
+import { beforeAll, expect, test } from 'vitest';
+import { expectExact, kinds } from './scan-testkit.js';
 
-test.each(['none', 'head', 'key'] as const)('tiles, forward and gradient, decay: %s', async (decay) => {
-  const device = await requestWebGPU({ floor: true, poison: true, assumeGpu: true });
-  const report = await verify(device, { only: true, cases: scanCases([{ decay, erase: 'none' }]) });
+let device: WebGPUDevice;
+beforeAll(async () => {
+  device = await requestWebGPU({ floor: true, poison: true, assumeGpu: true });
+});
+
+test.each(kinds)('tiles, forward and gradient, decay: $decay, erase: $erase', async (kind) => {
+  const report = await verify(device, { only: true, cases: scanCases([kind]) });
   expect(String(report)).toContain('all agree with the CPU');
   const ran = report.verdicts.filter((v) => v.cases > 0).map((v) => `${v.op}/${v.variant}`);
   expect(ran).toEqual(expect.arrayContaining(['matrixScan/tiles', 'matrixScan.backward/tiles']));
 });
 
-test.each(['head', 'key'] as const)('tiles, gates at their extremes, decay: %s', async (decay) => {
-  const device = await requestWebGPU({ floor: true, poison: true, assumeGpu: true });
-  await expectExact({ decay, erase: 'none' }, device, 70);
+// Chunks of three blocks, more than a tile in every direction.
+test.each(kinds)('tiles, gates at their extremes, decay: $decay, erase: $erase', async (kind) => {
+  await expectExact(kind, device, 70);
+  await expectExact(kind, device, 70, { T: 170, H: 2, K: 40, V: 68 });
 });

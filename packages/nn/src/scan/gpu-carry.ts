@@ -103,3 +103,71 @@ for (var i = 0u; i < K; i++) { set_dInitial(whole + i * V, s[i]); }`
 }`,
   });
 });
+
+/**
+ * The same for GPUs: a workgroup has 16 columns of a head's state, [K, 16] in workgroup memory, of which an invocation
+ * computes four numbers of every 16th row. `last` as above.
+ */
+export const carryTilesShader: (key: string) => GpuShader = /* @__PURE__ */ memo((text): GpuShader => {
+  const { forward, at, K, V } = JSON.parse(text) as ScanKey & { forward: boolean };
+  const rows = Array.from({ length: Math.ceil(K / 16) }, (_, r) => r);
+  const x = forward ? 'states' : 'w';
+  const chunks = forward ? 'p.N' : '(p.N + 1u)';
+  /** Text for what is there of the four numbers of row i. */
+  const numbers = (text: string): string =>
+    rows
+      .map(
+        (r) => `if (${16 * r}u + first < K) {
+  for (var b = 0u; b < 4u && e + b < V; b++) { let entry = (${16 * r}u + first) * V + e + b; ${text.replaceAll('#', `s${r}[b]`)} }
+}`,
+      )
+      .join('\n');
+  return shader({
+    name: `matrixScan${forward ? '' : '.backward'}/carry tiles`,
+    operands: [
+      reads('from_first', 'f32', at[forward ? 'initial' : 'dState']),
+      reads('turn', 'f32', at['turn']),
+      writes('x', 'f32', at[x]),
+      writes('last', 'f32', at[forward ? 'state' : 'dInitial']),
+    ],
+    params: scanParams,
+    workgroup: 64,
+    declare: `const K = ${K}u; const V = ${V}u;
+var<workgroup> S: array<vec4<f32>, ${4 * K}>; // [K, 4]: a row has 16 columns`,
+    main: `
+let columns = (V + 15u) / 16u;
+let h = group / columns % p.H;
+let n = group / (columns * p.H);
+if (n >= p.B) { return; }
+let first = lix / 4u;
+let quad = lix % 4u;
+let e = group % columns * 16u + quad * 4u;
+let whole = (n * p.H + h) * K * V;
+${rows.map((r) => `var s${r} = vec4<f32>();`).join('\n')}
+{ let base = ((n * ${chunks} + ${forward ? '0u' : 'p.N'}) * p.H + h) * K * V;
+  ${numbers('# = from_first(whole + entry); set_x(base + entry, #);')} }
+for (var step = 0u; step < p.N; step++) {
+  let c = ${forward ? 'step' : 'p.N - 1u - step'};
+  workgroupBarrier();
+  ${rows.map((r) => `if (${16 * r}u + first < K) { S[(${16 * r}u + first) * 4u + quad] = s${r}; }`).join('\n')}
+  workgroupBarrier();
+  let base = ((n * ${chunks} + ${forward ? 'c + 1u' : 'c'}) * p.H + h) * K * V;
+  ${
+    forward
+      ? `if (c + 1u < p.N) { ${numbers('# = x(base + entry);')} } else { ${numbers('# = last(whole + entry);')} }`
+      : numbers('# = x(base + entry);')
+  }
+  let turn_at = ((n * p.N + c) * p.H + h) * K * K;
+  for (var j = 0u; j < K; j++) {
+    let four = S[j * 4u + quad];
+    ${rows.map((r) => `s${r} += turn(turn_at + j * K + min(${16 * r}u + first, K - 1u)) * four;`).join('\n')}
+  }
+  ${
+    forward
+      ? `if (c + 1u < p.N) { ${numbers('set_x(base + entry, #);')} } else { ${numbers('set_last(whole + entry, #);')} }`
+      : numbers('set_x(base + entry, #);')
+  }
+}
+${forward ? '' : numbers('set_last(whole + entry, #);')}`,
+  });
+});

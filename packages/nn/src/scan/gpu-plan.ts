@@ -49,24 +49,25 @@ export class Plan {
   /** The same for a block of 32 × 64 numbers in each workgroup: `rows` blocks of x by those of the columns. */
   tiles(make: (key: string) => GpuShader, D: number, J: number, rows: number, more: object): void {
     const { B, T, G, H, N } = this.sizes;
-    const { decay } = this.key;
+    const { decay, erase } = this.key;
     this.passes.push({
-      shader: make(JSON.stringify({ at: this.at, decay, ...more })),
+      shader: make(JSON.stringify({ at: this.at, decay, erase, ...more })),
       params: [B, T, G, H, N, this.chunk, D, J],
       workgroups: grid(B * N * H * Math.ceil(rows / tile.rows) * Math.ceil(J / tile.columns)),
     });
   }
 
-  /** Factors e^g, and for tiles their products within blocks. */
+  /** Factors e^g, and for tiles their products within blocks behind them. */
   keep(g: GpuView, tiled: boolean): void {
     const floats = g.shape.reduce((n, d) => n * d, 1);
-    for (const made of ['keep', ...(tiled ? ['down', 'up'] : [])]) this.take(made, floats);
+    this.take('keep', tiled ? 3 * floats : floats);
     if (tiled) {
+      this.at['factors'] = this.at['keep'];
       const { B, T, G, H, N } = this.sizes;
       const perHead = floats / (B * T * H);
       const units = B * N * Math.ceil(this.chunk / tile.rows) * H * perHead;
       this.passes.push({
-        shader: factorsShader(JSON.stringify({ at: this.at, decay: this.key.decay })),
+        shader: factorsShader(JSON.stringify({ at: this.at })),
         params: [B, T, G, H, N, this.chunk, perHead, 0],
         workgroups: grid(units, group),
       });

@@ -12,7 +12,7 @@ import type { ScanAttrs } from './shapes.js';
 export const tile = { rows: 32, columns: 64 } as const;
 
 /** What the shaders depend on, beside what each of them computes. */
-export interface TileKey extends Pick<ScanAttrs, 'decay'> {
+export interface TileKey extends Pick<ScanAttrs, 'decay' | 'erase'> {
   readonly at: At;
 }
 
@@ -46,10 +46,13 @@ for (var i = 0u; i < 32u; i++) {
 }
 workgroupBarrier();`;
 
-/** Chunk and block of a workgroup. Positions are rows of [B, T]: `origin` is the first of the chunk, `end` behind the last. */
-export const placeOfTile = (rows: 'L' | 'D'): string => `
+/**
+ * Chunk and block of a workgroup, whose rows are of the chunk or of x; `1` where it goes through all of the chunk.
+ * Positions are rows of [B, T]: `origin` is the first of the chunk, `end` behind the last.
+ */
+export const placeOfTile = (rows: 'p.L' | 'p.D' | '1u'): string => `
 let columns = (p.J + 63u) / 64u;
-let rows = (p.${rows} + 31u) / 32u;
+let rows = (${rows} + 31u) / 32u;
 let j0 = group % columns * 64u;
 let row0 = group / columns % rows * 32u;
 let h = group / (columns * rows) % p.H;
@@ -63,55 +66,73 @@ let ty = lix / 8u;
 let tx = lix % 8u;
 var acc: array<vec4<f32>, 8>;`;
 
-/** Element `d` of an operand at position `t`; q and k belong to groups of heads. */
-export const elementAt = (name: string, t: string, d: string, width: 'D' | 'J'): string =>
+/** Element `d` of an operand of so many at position `t`; q and k belong to groups of heads. */
+export const elementAt = (name: string, t: string, d: string, width: string): string =>
   name === 'q' || name === 'k'
-    ? `${name}((${t} * p.G + h * p.G / p.H) * p.${width} + ${d})`
-    : `${name}((${t} * p.H + h) * p.${width} + ${d})`;
+    ? `${name}((${t} * p.G + h * p.G / p.H) * ${width} + ${d})`
+    : `${name}((${t} * p.H + h) * ${width} + ${d})`;
 
-/** A factor at position `t`: of a head, or of key channel `d` where keys are as long as `width` says. */
-export const factorAt = (
-  decay: ScanAttrs['decay'],
-  name: string,
-  t: string,
-  d: string,
-  width: 'D' | 'J',
-): string => (decay === 'head' ? `${name}(${t} * p.H + h)` : `${name}((${t} * p.H + h) * p.${width} + ${d})`);
-
-/** `between(…)`: the product of all factors of blocks `from` … `to` − 1 of a chunk. */
-export const betweenText = (decay: ScanAttrs['decay'], width: 'D' | 'J'): string => `
+/**
+ * Factors of a head, or of key channel `d` where keys are as long as `width` says: `keep` is e^g, `down` the product from the
+ * first position of a block, `before` that without the position's own, `up` that of all behind it in the block, `between`
+ * that of blocks `from` … `to` − 1 of a chunk.
+ */
+export const factorsText = (decay: ScanAttrs['decay'], width: 'D' | 'J'): string => `
+fn factor(part: u32, t: u32, h: u32, d: u32) -> f32 {
+  let row = (part * p.B * p.T + t) * p.H + h;
+  return factors(${decay === 'head' ? 'row' : `row * p.${width} + d`});
+}
+fn keep(t: u32, h: u32, d: u32) -> f32 { return factor(0u, t, h, d); }
+fn down(t: u32, h: u32, d: u32) -> f32 { return factor(1u, t, h, d); }
+fn up(t: u32, h: u32, d: u32) -> f32 { return factor(2u, t, h, d); }
+fn before(origin: u32, t: u32, h: u32, d: u32) -> f32 {
+  if ((t - origin) % 32u == 0u) { return 1.0; }
+  return down(t - 1u, h, d);
+}
 fn between(origin: u32, end: u32, h: u32, from_block: u32, to_block: u32, d: u32) -> f32 {
   var product = 1.0;
   for (var b = from_block; b < to_block; b++) {
-    let t = min(end, origin + b * 32u + 32u) - 1u;
-    product *= ${factorAt(decay, 'down', 't', 'd', width)};
+    product *= down(min(end, origin + b * 32u + 32u) - 1u, h, d);
   }
   return product;
 }`;
 
-/** right ← 32 rows of 64 columns, of which there are `rows`. */
-export const loadRight = (value: string, rows: string): string => `
+/** The factors within the block from its first position: to that at `t`, or only up to it. */
+export const reaching = (strict: boolean, t: string, d: string): string =>
+  strict ? `before(origin, ${t}, h, ${d})` : `down(${t}, h, ${d})`;
+
+/** right ← 32 rows of 64 columns, of which there are `rows` and `columns`. */
+export const loadRight = (value: string, rows: string, columns = 'p.J'): string => `
 for (var e = lix; e < 512u; e += 64u) {
   var four = vec4<f32>();
   let i = e / 16u;
-  for (var b = 0u; b < 4u; b++) {
-    let j = j0 + e % 16u * 4u + b;
-    if (i < ${rows} && j < p.J) { four[b] = ${value}; }
+  for (var lane = 0u; lane < 4u; lane++) {
+    let j = j0 + e % 16u * 4u + lane;
+    if (i < ${rows} && j < ${columns}) { four[lane] = ${value}; }
   }
   right[e] = four;
 }`;
 
-/** Text that writes the number of a row and a column of the block, where the column is there. */
-export const store = (text: (row: string, j: string, value: string) => string): string =>
+/** 32 positions from `from`, 32 elements from `d0` of each, into `to`: four positions side by side. */
+export const loadRows = (to: string, value: string, from: string, otherwise = '0.0'): string => `
+for (var e = lix; e < 256u; e += 64u) {
+  var four = vec4<f32>(${otherwise});
+  let d = d0 + e % 32u;
+  for (var lane = 0u; lane < 4u; lane++) {
+    let t = ${from} + e / 32u * 4u + lane;
+    if (t < end && d < p.D) { four[lane] = ${value}; }
+  }
+  ${to} = four;
+}`;
+
+/** Text about each number of the block that an invocation has, where its column is there: its row and column. */
+export const each = (text: (row: string, j: string, number: string) => string): string =>
   fours((r) =>
     [0, 1]
       .map(
-        (half) => `{
-  let four = acc[${4 * half + r}];
-  for (var b = 0u; b < 4u; b++) {
-    let j = j0 + ${32 * half}u + tx * 4u + b;
-    if (j < p.J) { ${text(`4u * ty + ${r}u`, 'j', 'four[b]')} }
-  }
+        (half) => `for (var lane = 0u; lane < 4u; lane++) {
+  let j = j0 + ${32 * half}u + tx * 4u + lane;
+  if (j < p.J) { ${text(`(4u * ty + ${r}u)`, 'j', `acc[${4 * half + r}][lane]`)} }
 }`,
       )
       .join('\n'),
@@ -119,16 +140,13 @@ export const store = (text: (row: string, j: string, value: string) => string): 
 
 /**
  * Factors e^g, and their products within blocks of 32 positions: from the first of a block up to each, and of all behind
- * each. One invocation per block and factor; D factors for a head.
+ * each; [3, B, T, H, D], D = 1 for a head. One invocation per block and factor.
  */
 export const factorsShader: (key: string) => GpuShader = /* @__PURE__ */ memo((text): GpuShader => {
   const { at } = JSON.parse(text) as TileKey;
   return shader({
     name: 'matrixScan/factors',
-    operands: [
-      reads('g', 'f32', at['g']),
-      ...['keep', 'down', 'up'].map((name) => writes(name, 'f32', at[name])),
-    ],
+    operands: [reads('g', 'f32', at['g']), writes('factors', 'f32', at['factors'])],
     params: tileParams,
     workgroup: group,
     declare: fadeText,
@@ -142,78 +160,21 @@ let n = linear / (p.D * p.H * blocks * p.N);
 if (n >= p.B) { return; }
 let start = n * p.T + c * p.L + b * 32u;
 let stop = n * p.T + min(min(p.T, c * p.L + p.L), c * p.L + b * 32u + 32u);
+let all = p.B * p.T * p.H * p.D;
 var product = 1.0;
 for (var t = start; t < stop; t++) {
   let at = (t * p.H + h) * p.D + d;
   let factor = fade(g(at));
   product *= factor;
-  set_keep(at, factor);
-  set_down(at, product);
+  set_factors(at, factor);
+  set_factors(all + at, product);
 }
 product = 1.0;
 for (var t = stop; t > start;) {
   t--;
   let at = (t * p.H + h) * p.D + d;
-  set_up(at, product);
-  product *= keep(at);
+  set_factors(2u * all + at, product);
+  product *= factors(at);
 }`,
-  });
-});
-
-/**
- * What a chunk alone leaves behind, [D, J], from 0: Σ_t m_t x_t y_tᵀ with m_t the product of the factors behind t, against
- * time up to and with t; and the product of all its factors.
- */
-export const tileLeaveShader: (key: string) => GpuShader = /* @__PURE__ */ memo((text): GpuShader => {
-  const { at, decay, x, y, reversed } = JSON.parse(text) as TileKey & {
-    x: string;
-    y: string;
-    reversed: boolean;
-  };
-  const fading = decay !== 'none';
-  const factors = !fading ? [] : reversed ? ['down'] : ['down', 'up'];
-  const blocks = reversed ? '0u, block' : 'block + 1u, blocks';
-  const factor = `${factorAt(decay, reversed ? 'down' : 'up', 't', 'd', 'D')} * between(origin, end, h, ${blocks}, d)`;
-  const made = reversed ? ['w'] : ['states', 'state'];
-  return shader({
-    name: `matrixScan/tiles ${reversed ? 'back' : 'local'}`,
-    operands: [
-      ...[x, y, ...factors].map((name) => reads(name, 'f32', at[name])),
-      ...[...made, ...(fading ? ['turn'] : [])].map((name) => writes(name, 'f32', at[name])),
-    ],
-    params: tileParams,
-    workgroup: 64,
-    declare: `${tileMemory}${fading ? betweenText(decay, 'D') : ''}`,
-    main: `${placeOfTile('D')}
-for (var block = 0u; block < blocks; block++) {
-  let t0 = origin + block * 32u;
-  for (var e = lix; e < 256u; e += 64u) {
-    var four = vec4<f32>();
-    let t = t0 + e / 8u;
-    for (var b = 0u; b < 4u; b++) {
-      let d = row0 + e % 8u * 4u + b;
-      if (t < end && d < p.D) { four[b] = ${elementAt(x, 't', 'd', 'D')}${fading ? ` * ${factor}` : ''}; }
-    }
-    left[e] = four;
-  }
-  ${loadRight(elementAt(y, '(t0 + i)', 'j', 'J'), 'end - t0')}
-  ${multiply}
-}
-${
-  fading
-    ? `if (j0 == 0u && lix < 32u && row0 + lix < p.D) {
-  set_turn(((n * p.N + c) * p.H + h) * p.D + row0 + lix, between(origin, end, h, 0u, blocks, row0 + lix));
-}`
-    : ''
-}
-let base = ((n * ${reversed ? '(p.N + 1u) + c' : 'p.N + c + 1u'}) * p.H + h) * p.D * p.J;
-let last = (n * p.H + h) * p.D * p.J;
-${store((row, j, value) => {
-  const entry = `(row0 + ${row}) * p.J + ${j}`;
-  const write = reversed
-    ? `set_w(base + ${entry}, ${value});`
-    : `if (c + 1u < p.N) { set_states(base + ${entry}, ${value}); } else { set_state(last + ${entry}, ${value}); }`;
-  return `if (row0 + ${row} < p.D) { ${write} }`;
-})}`,
   });
 });

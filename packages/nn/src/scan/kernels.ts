@@ -1,6 +1,6 @@
 // Plans of the scan's WebGPU kernels: which shaders run over which operands. Nothing here depends on T but grids.
 import type { GpuCall, GpuKernels, GpuLimits, GpuPlan } from '@seq/tensor/engine';
-import { carryColumnsShader, carryShader } from './gpu-carry.js';
+import { carryColumnsShader, carryShader, carryTilesShader } from './gpu-carry.js';
 import { name, planOf } from './gpu-plan.js';
 import type { Plan } from './gpu-plan.js';
 import {
@@ -11,10 +11,13 @@ import {
   rowsBackwardShader,
   rowsForwardShader,
 } from './gpu-rows.js';
-import { backwardShader, forwardShader } from './gpu-text.js';
+import { backwardShader, forwardShader, group } from './gpu-text.js';
+import type { Leaving } from './gpu-tile-leave.js';
+import { tileLeaveShader } from './gpu-tile-leave.js';
 import type { Reading } from './gpu-tile-read.js';
 import { tileReadShader } from './gpu-tile-read.js';
-import { tileLeaveShader } from './gpu-tiles.js';
+import type { System } from './gpu-tile-solve.js';
+import { tileSolveShader, tileWriteShader } from './gpu-tile-solve.js';
 import { operandNames, operandsOf } from './shapes.js';
 import type { ScanAttrs } from './shapes.js';
 
@@ -23,10 +26,12 @@ export { stepKernels } from './gpu-step.js';
 /** Longest column or row, and longest chunk, that an invocation keeps to itself. */
 const longest = 256;
 
-/** Carries states from chunk to chunk. */
-function carry(plan: Plan, forward: boolean, more: object = {}): void {
+/** Carries states from chunk to chunk; where there are tiles, that of the last chunk stands in `state`. */
+function carry(plan: Plan, forward: boolean, tiled: boolean): void {
   const { B, H, K, V } = plan.sizes;
-  if (plan.key.erase === 'none') plan.run(carryShader, B * H * K * V, K * V, { forward, ...more });
+  if (plan.key.erase === 'none')
+    plan.run(carryShader, B * H * K * V, K * V, { forward, last: forward && tiled });
+  else if (tiled) plan.run(carryTilesShader, B * H * Math.ceil(V / 16) * group, V, { forward });
   else plan.run(carryColumnsShader, B * H * V, V, { forward });
 }
 
@@ -46,7 +51,7 @@ function forwardColumns(call: GpuCall<ScanAttrs>): GpuPlan {
   const cols = V + plan.extra;
   plan.take('turn', N > 1 ? B * N * H * plan.extra * K : 0);
   if (N > 1) plan.run(forwardShader, B * N * H * cols, cols, { phase: 'local' });
-  carry(plan, true);
+  carry(plan, true, false);
   if (call.attrs.erase !== 'none') plan.run(forwardShader, B * N * H * V, V, { phase: 'write' });
   plan.run(forwardShader, B * N * H * V, V, { phase: 'read' });
   return plan.plan;
@@ -55,17 +60,47 @@ function forwardColumns(call: GpuCall<ScanAttrs>): GpuPlan {
 function forwardTiles(call: GpuCall<ScanAttrs>): GpuPlan {
   const plan = begin(call, true);
   const { B, H, K, N } = plan.sizes;
+  const { erase } = call.attrs;
+  const way = { reversed: false, strict: false };
   plan.take('turn', B * N * H * plan.extra * K);
-  leave(plan, { x: 'k', y: 'v', reversed: false });
-  carry(plan, true, { last: true });
-  read(plan, { x: 'q', y: 'k', z: 'v', out: 'o', S: 'states', reversed: false, turned: false });
+  // What is written: with keys the values, or what erasing made of them; of a pair that with keys of its own.
+  const written = [
+    ...(erase === 'own' ? [] : [{ y: 'k', z: 'v', ...way }]),
+    ...(erase === 'none' ? [] : [{ y: erase === 'own' ? 'k' : 'b', z: 'u', ...way }]),
+  ];
+  if (erase !== 'none') {
+    const known = { y: 'k', z: 'v', strict: true };
+    solve(plan, {
+      x: 'a',
+      ...(erase === 'own' ? { values: 'v', y: 'k' } : { known, y: 'b' }),
+      reversed: false,
+    });
+  }
+  const left = written.map(({ y, z, strict }) => ({ x: y, y: z === 'u' ? 'solved' : z, strict }));
+  leave(plan, { terms: left, reversed: false });
+  carry(plan, true, true);
+  if (erase !== 'none') write(plan, 'u', 'states');
+  read(plan, { x: 'q', terms: written, out: 'o', S: 'states', reversed: false, turned: false });
   return plan.plan;
 }
 
-/** What chunks leave behind, from keys and values or from queries and gradients. */
-function leave(plan: Plan, more: { x: string; y: string; reversed: boolean }): void {
+/** What chunks leave behind. */
+function leave(plan: Plan, leaving: Leaving): void {
   const { K, V } = plan.sizes;
-  plan.tiles(tileLeaveShader, K, V, K, more);
+  plan.tiles(tileLeaveShader, K, plan.key.erase === 'none' ? V : V + K, K, leaving);
+}
+
+/** What erasing makes of chunks. */
+function solve(plan: Plan, system: System): void {
+  const { B, T, H, K, V } = plan.sizes;
+  plan.take('solved', B * T * H * (V + K));
+  plan.tiles(tileSolveShader, K, V + K, 1, system);
+}
+
+/** The same with the states that they begin with, or what comes from behind. */
+function write(plan: Plan, out: string, S: Reading['S']): void {
+  const { K, V } = plan.sizes;
+  plan.tiles(tileWriteShader, K, V, plan.chunk, { out, S });
 }
 
 /** A reading: with keys by keys for values, or turned by values for keys. */
@@ -116,7 +151,7 @@ function backwardColumns(call: GpuCall<ScanAttrs>): GpuPlan {
   const cols = V + plan.extra;
   const units = B * N * H;
   plan.run(backwardShader, units * cols, cols, { phase: 'back' });
-  carry(plan, false);
+  carry(plan, false, false);
   if (pair) plan.run(backwardShader, units * V, V, { phase: 'written' });
   plan.run(backwardShader, units * V, V, { phase: 'values' });
   const forwards = pair ? [['dq'], ['da']] : [erasing ? ['dq', 'da'] : ['dq']];
@@ -129,12 +164,37 @@ function backwardColumns(call: GpuCall<ScanAttrs>): GpuPlan {
 /** What is written is read against time by keys as queries; queries and keys read the state turned, by gradients and values. */
 function backwardTiles(call: GpuCall<ScanAttrs>): GpuPlan {
   const plan = beginBackward(call, true);
-  leave(plan, { x: 'q', y: 'dO', reversed: true });
-  carry(plan, false);
+  const { B, T, H, V } = plan.sizes;
+  const { erase } = call.attrs;
+  const [own, pair] = [erase === 'own', erase === 'pair'];
+  const later = { y: 'q', z: 'dO', strict: false };
+  // What later positions make of a state: they read it, and erase.
+  const terms = [later, ...(erase === 'none' ? [] : [{ y: 'a', z: 'du', strict: true }])];
+  const turned = terms.map(({ y, z, strict }) => ({ y: z, z: y, strict }));
+  const left = terms.map(({ y, z, strict }) => ({ x: y, y: z === 'du' ? 'solved' : z, strict }));
+  if (erase !== 'none') {
+    if (pair) plan.take('du', B * T * H * V);
+    else plan.at['du'] = plan.at['dv'];
+    solve(plan, { x: pair ? 'b' : 'k', known: later, y: 'a', reversed: true });
+  }
+  leave(plan, { terms: left, reversed: true });
+  carry(plan, false, true);
   const back = { S: 'w', reversed: true } as const;
-  read(plan, { ...back, x: 'k', y: 'q', z: 'dO', out: 'dv', turned: false });
-  read(plan, { ...back, x: 'v', y: 'dO', z: 'q', out: 'dk', turned: true });
-  read(plan, { S: 'states', reversed: false, x: 'dO', y: 'v', z: 'k', out: 'dq', turned: true });
+  if (erase !== 'none') write(plan, 'du', 'w');
+  if (!own) read(plan, { ...back, x: 'k', terms, out: 'dv', turned: false });
+  read(plan, { ...back, x: own ? 'u' : 'v', terms: turned, out: 'dk', turned: true });
+  if (pair) read(plan, { ...back, x: 'u', terms: turned, out: 'db', turned: true });
+  const kept = (strict: boolean): Omit<Reading, 'x' | 'out'> => ({
+    S: 'states',
+    reversed: false,
+    turned: true,
+    terms: [
+      ...(own ? [] : [{ y: 'v', z: 'k', strict }]),
+      ...(erase === 'none' ? [] : [{ y: 'u', z: own ? 'k' : 'b', strict }]),
+    ],
+  });
+  read(plan, { ...kept(false), x: 'dO', out: 'dq' });
+  if (erase !== 'none') read(plan, { ...kept(true), x: 'du', out: 'da' });
   decayGradients(plan);
   return plan.plan;
 }
@@ -156,8 +216,7 @@ const kernels = (
         name: 'tiles',
         supports(call, { software }: GpuLimits) {
           if (software) return 'barriers are dear where the adapter is a program on the CPU';
-          if (call.attrs.erase !== 'none') return 'is for what erases nothing';
-          return fits(call, 0);
+          return fits(call, call.attrs.erase === 'none' ? 0 : call.inputs[skip].shape[3]);
         },
         plan: tiles,
       },
