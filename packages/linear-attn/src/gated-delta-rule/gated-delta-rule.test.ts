@@ -7,7 +7,7 @@ import { gatedDeltaRule, gatedDeltaScan } from './index.js';
 import { gatedDeltaRuleNaive } from './naive.js';
 
 const [H, K, V] = [2, 3, 4];
-const f32 = { device: cpu(), dtype: 'f32' } as const;
+const f64 = { device: cpu(), dtype: 'f64' } as const;
 
 conformance(gatedDeltaRule, {
   small: { dModel: 4, numHeads: 2, keyDim: 3, valueDim: 2, chunkSize: 4, normEps: 0.1, convWidth: 3 },
@@ -39,10 +39,10 @@ test('without decay it is the delta rule, with rate 0 only decay', async () => {
     [2, 9, H, K],
     [2, 9, H, K],
     [2, 9, H, V],
-  ].map((s) => toTensor(random.normal(s, { std: 0.5 }), f32));
-  const [g, beta] = [-3, 0].map((low) => toTensor(random.uniform([2, 9, H], { low, high: low + 1 }), f32));
-  const initial = toTensor(random.normal([2, H, K, V]), f32);
-  const none = zeros([2, 9, H]);
+  ].map((s) => toTensor(random.normal(s, { std: 0.5 }), f64));
+  const [g, beta] = [-3, 0].map((low) => toTensor(random.uniform([2, 9, H], { low, high: low + 1 }), f64));
+  const initial = toTensor(random.normal([2, H, K, V]), f64);
+  const none = zeros([2, 9, H], f64);
   const pairs = [
     [gatedDeltaScan(q, k, v, none, beta, { initial }), deltaScan(q, k, v, beta, { initial })],
     [gatedDeltaScan(q, k, v, g, none, { initial }), simpleGlaScan(q, k, v.zeros(), g, { initial })],

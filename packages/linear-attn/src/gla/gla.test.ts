@@ -6,7 +6,7 @@ import { gla, glaScan } from './index.js';
 import { glaNaive } from './naive.js';
 
 const [H, K, V] = [2, 3, 4];
-const f32 = { device: cpu(), dtype: 'f32' } as const;
+const f64 = { device: cpu(), dtype: 'f64' } as const;
 
 conformance(gla, {
   small: { dModel: 4, numHeads: 2, keyDim: 3, valueDim: 2, rank: 2, chunkSize: 4, normEps: 0.1 },
@@ -36,8 +36,8 @@ test('with equal channels it is simple GLA', async () => {
     [2, 9, H, K],
     [2, 9, H, K],
     [2, 9, H, V],
-  ].map((s) => toTensor(random.normal(s), f32));
-  const g = toTensor(random.uniform([2, 9, H], { low: -3, high: 0 }), f32);
+  ].map((s) => toTensor(random.normal(s), f64));
+  const g = toTensor(random.uniform([2, 9, H], { low: -3, high: 0 }), f64);
   const [one, two] = [
     glaScan(q, k, v, broadcastTo(expandDims(g, -1), [2, 9, H, K])),
     simpleGlaScan(q, k, v, g),

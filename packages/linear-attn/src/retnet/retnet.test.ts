@@ -7,7 +7,7 @@ const [H, K, V] = [2, 4, 3];
 
 conformance(retnet, {
   small: { dModel: 4, numHeads: 2, keyDim: 4, valueDim: 2, chunkSize: 4, normEps: 0.1 },
-  learn: { dModel: 16, numHeads: 2, keyDim: 16, valueDim: 8, chunkSize: 16, ropeBase: 20 },
+  learn: { dModel: 16, numHeads: 2, keyDim: 16, valueDim: 16, chunkSize: 16, ropeBase: 10 },
   core: {
     inputs: ({ B, T, random }) => ({
       q: random.normal([B, T, H, K]),

@@ -16,10 +16,11 @@ interface Sizes {
 }
 type Operands = Record<string, Tensor>;
 
-/** Widths of whole vectors and of odd ones, chunks that do not fit, keys that heads share, one position. */
+/** Widths of whole vectors and of odd ones, chunks that do not fit or are several blocks, keys that heads share, one position. */
 const sizes: readonly Sizes[] = [
   { B: 2, T: 11, G: 1, H: 2, K: 5, V: 7, chunkSize: 4 },
   { T: 33, G: 2, H: 2, K: 8, V: 20, chunkSize: 16 },
+  { T: 79, G: 1, H: 2, K: 6, V: 9, chunkSize: 70 },
   { T: 1, K: 4, V: 3, chunkSize: 64 },
 ];
 
