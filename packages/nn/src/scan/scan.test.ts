@@ -200,6 +200,26 @@ describe('matrixScan', () => {
     expect(long[1] / short[1]).toBeCloseTo(1, 2);
   });
 
+  test('a gradient keeps the states of chunks beside rows of the sequence: O(T (K + V) + T/L · K V)', () => {
+    const [H, K, V, bytes] = [2, 16, 32, 8];
+    for (const erase of ['none', 'own', 'pair'] as const) {
+      const peak = (T: number, chunkSize: number): number => {
+        const x = draw('key', erase, { B: 1, T, G: H, H, K, V });
+        return explain((y: Operands) => grad((z: Operands) => sum(run(z, { chunkSize })[0]), y), x).peakBytes;
+      };
+      const states = (T: number, L: number): number => bytes * (T / L) * H * K * V;
+      // Beside them there is room to work on one chunk.
+      for (const L of [8, 16])
+        expect((peak(8192, L) - peak(8192, 2 * L)) / (states(8192, L) - states(8192, 2 * L))).toBeCloseTo(
+          1,
+          1,
+        );
+      const rows = (T: number): number => peak(T, 64) - states(T, 64);
+      const perRow = (rows(8192) - rows(1024)) / 7168;
+      expect(perRow).toBeLessThan(8 * bytes * H * (K + V));
+    }
+  });
+
   test('messages name the operand, the sizes and where they come from', () => {
     const { q, k, v } = draw('none', 'none');
     const caught = (f: () => unknown): string => {

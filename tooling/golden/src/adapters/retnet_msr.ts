@@ -1,6 +1,6 @@
-import { concat, exp, mul, reshape, silu, stopGradient, tensor } from '@seq/tensor';
+import { mul, reshape, silu, tensor } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
-import { retain, retentionDecays } from '@seq/linear-attn';
+import { retain, retainRowNormalized, retentionDecays } from '@seq/linear-attn';
 import { linear, rmsNorm, rope } from '@seq/nn';
 import type { Adapter, Inputs } from '../adapter.js';
 
@@ -53,11 +53,11 @@ export const retnetMsr: Adapter = (options) => {
     };
   };
 
-  /** Σ_{j ≤ i} γ^{i−j} over the last `size` positions of each head, [1, T, H, 1]. */
-  const rowSums = (T: number, size: number, like: Tensor): Tensor => {
+  /** Σ_{j ≤ i} γ^{i−j} of each head, [1, T, H, 1]. */
+  const rowSums = (T: number, like: Tensor): Tensor => {
     const sums = Array.from({ length: T }, (_, t) =>
       retentionDecays(H).map((g) =>
-        Array.from({ length: (t % size) + 1 }, (_u, i) => Math.exp(g * i)).reduce((a, b) => a + b),
+        Array.from({ length: t + 1 }, (_u, i) => Math.exp(g * i)).reduce((a, b) => a + b),
       ),
     );
     return reshape(tensor(sums, { dtype: like.dtype, device: like.device }), [1, T, H, 1]);
@@ -66,45 +66,14 @@ export const retnetMsr: Adapter = (options) => {
   return {
     outputs(inputs) {
       const { q, k, v, out } = layer(inputs);
-      const T = q.shape[1];
-      const L = chunk || T; // the parallel form is a single chunk
-      const parts: Tensor[] = [];
-      let initial: Tensor | undefined;
-      for (let t = 0; t < T; t += L) {
-        const [a, b, c] = [q, k, v].map((x) => x.slice(1, t, t + L));
-        const [o, state] = retain(a, b, c, { scale: 1, ...(initial && { initial }) });
-        const root = rowSums(L, L, v).sqrt();
-        // |score| summed over the chunk, and the largest sum of the state before it.
-        const scores = a.swapAxes(1, 2).matmul(b.swapAxes(1, 2).transpose()); // [B, H, L, L]
-        const faded = exp(mul(distances(L, v), decaysOf(v)));
-        const inner = stopGradient(scores.mul(faded).tril())
-          .abs()
-          .sum(-1)
-          .swapAxes(1, 2)
-          .expandDims(-1)
-          .div(root)
-          .maximum(1);
-        const last = rowSums(L, L, v).slice(1, L - 1);
-        const cross = initial
-          ? stopGradient(initial)
-              .div(reshape(last, [1, H, 1, 1]))
-              .abs()
-              .sum(2)
-              .max(-1)
-              .maximum(1)
-          : undefined;
-        const scale = cross ? inner.maximum(reshape(cross, [-1, 1, H, 1])) : inner;
-        parts.push(o.div(root).div(scale));
-        initial = state;
-      }
-      return { y: out(concat(parts, 1)) };
+      return { y: out(retainRowNormalized(q, k, v, chunk ? { chunkSize: chunk } : {})) };
     },
 
     states(inputs) {
       const { q, k, v, out } = layer(inputs);
       const T = q.shape[1];
       const [o, state] = retain(q, k, v, { scale: 1 });
-      const sums = rowSums(T, T, v);
+      const sums = rowSums(T, v);
       const last = sums.at(T - 1, 1); // [1, H, 1]
       return {
         y_step: out(o.div(sums.sqrt())),
@@ -113,17 +82,4 @@ export const retnetMsr: Adapter = (options) => {
       };
     },
   };
-
-  /** [L, L] how far key j lies behind query i; 0 above the diagonal. */
-  function distances(L: number, like: Tensor): Tensor {
-    const rows = Array.from({ length: L }, (_, i) =>
-      Array.from({ length: L }, (_u, j) => Math.max(i - j, 0)),
-    );
-    return tensor(rows, { dtype: like.dtype, device: like.device });
-  }
-
-  /** [1, H, 1, 1] */
-  function decaysOf(like: Tensor): Tensor {
-    return reshape(tensor(retentionDecays(H), { dtype: like.dtype, device: like.device }), [1, H, 1, 1]);
-  }
 };
