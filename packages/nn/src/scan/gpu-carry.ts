@@ -106,7 +106,7 @@ for (var i = 0u; i < K; i++) { set_dInitial(whole + i * V, s[i]); }`
 
 /**
  * The same for GPUs: a workgroup has 16 columns of a head's state, [K, 16] in workgroup memory, of which an invocation
- * computes four numbers of every 16th row. `last` as above.
+ * computes four numbers of every 16th row. The last chunk's part stands in `state`, as where nothing is erased.
  */
 export const carryTilesShader: (key: string) => GpuShader = /* @__PURE__ */ memo((text): GpuShader => {
   const { forward, at, K, V } = JSON.parse(text) as ScanKey & { forward: boolean };

@@ -61,21 +61,16 @@ function forwardTiles(call: GpuCall<ScanAttrs>): GpuPlan {
   const plan = begin(call, true);
   const { B, H, K, N } = plan.sizes;
   const { erase } = call.attrs;
-  const way = { reversed: false, strict: false };
+  const own = erase === 'own';
   plan.take('turn', B * N * H * plan.extra * K);
-  // What is written: with keys the values, or what erasing made of them; of a pair that with keys of its own.
+  // What is written: values, with keys; what erasing made, with keys in their stead or beside them with its own.
   const written = [
-    ...(erase === 'own' ? [] : [{ y: 'k', z: 'v', ...way }]),
-    ...(erase === 'none' ? [] : [{ y: erase === 'own' ? 'k' : 'b', z: 'u', ...way }]),
+    ...(own ? [] : [{ y: 'k', z: 'v', strict: false }]),
+    ...(erase === 'none' ? [] : [{ y: own ? 'k' : 'b', z: 'u', strict: false }]),
   ];
-  if (erase !== 'none') {
-    const known = { y: 'k', z: 'v', strict: true };
-    solve(plan, {
-      x: 'a',
-      ...(erase === 'own' ? { values: 'v', y: 'k' } : { known, y: 'b' }),
-      reversed: false,
-    });
-  }
+  if (own) solve(plan, { x: 'a', values: 'v', y: 'k', reversed: false });
+  if (erase === 'pair')
+    solve(plan, { x: 'a', known: { y: 'k', z: 'v', strict: true }, y: 'b', reversed: false });
   const left = written.map(({ y, z, strict }) => ({ x: y, y: z === 'u' ? 'solved' : z, strict }));
   leave(plan, { terms: left, reversed: false });
   carry(plan, true, true);
