@@ -64,7 +64,7 @@ const statisticsMain = ({ look: { V }, byLse }: BackwardText): string => `
   set_side(2u * linear + 1u, bitcast<u32>(delta));`;
 
 /** Weight and error of the score of query w and key j from their two products: (p, z p, ds). */
-const errorText = (drops: boolean): string => `
+export const errorText = (drops: boolean): string => `
 fn weigh(w: Row, j: u32, product: f32, by: f32) -> vec3<f32> {
   let n = 2u * ((w.b * p.H + w.h) * p.T + w.i);
   let s = score(w, j, product);
@@ -246,7 +246,7 @@ function keysMain({ look, cut }: BackwardText): string {
 }
 
 /** Queries [x, y) that may see one of the keys [low, high): by distance where positions run on, else all. */
-function queriesText({ places, ring }: Look): string {
+export function queriesText({ places, ring }: Look): string {
   if (ring || places === 'queries')
     return 'fn queries_of(b: u32, low: u32, high: u32) -> vec2<u32> { return vec2<u32>(0u, p.T); }';
   return `fn queries_of(b: u32, low: u32, high: u32) -> vec2<u32> {

@@ -1,15 +1,19 @@
 // WebGPU plans of the backward op.
 import type { GpuCall, GpuKernels, GpuLimits, GpuPass, GpuPlan } from '@seq/tensor/engine';
 import { grid } from '@seq/webgpu-kernels/wgsl';
+import { backwardLanesOperands, backwardLanesShader } from './backward-lanes.js';
 import { backwardShader } from './backward-text.js';
 import type { BackwardCut, BackwardText } from './backward-text.js';
 import { named, namedGrad, sizesOf } from './call.js';
 import type { FlashGradAttrs, Sizes } from './call.js';
-import { packPass, rowsOf, suitsTiles, tileOf, valuesOf } from './gpu.js';
+import { lanesOf, packPass, rowsOf, suitsLanes, suitsTiles, tileOf, valuesOf } from './gpu.js';
+import type { LanesCut } from './lanes-text.js';
 import { commonParams, lookOf, rowParams, sideWords, typesOf } from './text.js';
 import type { Params } from './text.js';
 
-function planBackward(call: GpuCall<FlashGradAttrs>, limits: GpuLimits, tiled: boolean): GpuPlan {
+type Form = 'tiled' | 'lanes' | 'direct';
+
+function planBackward(call: GpuCall<FlashGradAttrs>, limits: GpuLimits, form: Form): GpuPlan {
   const { inputs, outputs, attrs } = call;
   const { dO, dLse, forward } = namedGrad(inputs, attrs);
   const all = named(forward, attrs);
@@ -42,25 +46,29 @@ function planBackward(call: GpuCall<FlashGradAttrs>, limits: GpuLimits, tiled: b
   };
   const pass = (
     kind: BackwardText['kind'],
-    cut: BackwardCut,
+    cut: BackwardCut | LanesCut,
     count: number,
     per: number,
     more: Params = {},
   ): GpuPass => {
     const params = { ...base, ...more };
     return {
-      shader: backwardShader({ kind, look, cut, byLse: attrs.byLse, params: typesOf(params), at }),
+      shader:
+        'others' in cut
+          ? backwardLanesShader({ kind: kind as 'queries' | 'keys', look, cut, params: typesOf(params), at })
+          : backwardShader({ kind, look, cut, byLse: attrs.byLse, params: typesOf(params), at }),
       params: valuesOf(params),
       workgroups: grid(count, per),
     };
   };
   const passes: GpuPass[] = [];
-  if (B * T * H > 0) passes.push(pass('statistics', cutOf(sizes, attrs, limits, tiled), B * T * H, 64));
+  if (B * T * H > 0)
+    passes.push(pass('statistics', cutOf(sizes, attrs, limits, form === 'tiled'), B * T * H, 64));
   if (attrs.slopes || attrs.places !== 'end' || attrs.dropout > 0)
     passes.push(packPass(forward, attrs, from, at.side));
   const owners = (kind: 'queries' | 'keys', each: number): void => {
-    const cut = cutOf(sizes, attrs, limits, tiled);
-    const blocks = Math.ceil(each / (cut.rows * cut.lanes));
+    const cut = form === 'lanes' ? lanesOf() : cutOf(sizes, attrs, limits, form === 'tiled');
+    const blocks = Math.ceil(each / (form === 'lanes' ? cut.rows : cut.rows * cut.lanes));
     if (B * G * blocks > 0) passes.push(pass(kind, cut, B * G * blocks, 1, { blocks: ['u32', blocks] }));
   };
   owners('queries', (T * H) / G);
@@ -79,6 +87,17 @@ function cutOf(sizes: Sizes, attrs: FlashGradAttrs, { software }: GpuLimits, til
   return { rows: rowsOf(attrs), lanes: software ? 8 : 32, meets: 4, tile: 0 };
 }
 
+function supportsLanes(
+  { inputs, outputs, attrs }: GpuCall<FlashGradAttrs>,
+  limits: GpuLimits,
+): true | string {
+  const { dO, o, forward } = namedGrad(inputs, attrs);
+  if (limits.storageBuffers < backwardLanesOperands + Number(attrs.bias)) return 'operands are too many';
+  if (attrs.places === 'queries') return 'packed sequences skip more by the handful';
+  const { four } = lookOf(forward, attrs, [...forward.slice(0, 3), dO, o, ...outputs.slice(0, 3)], true);
+  return suitsLanes(sizesOf(named(forward, attrs)), four, limits);
+}
+
 /** Variants: tiles for GPUs, registers alone for programs on the CPU and everywhere else. */
 export const backwardKernels: GpuKernels<FlashGradAttrs> = {
   strided: true,
@@ -87,8 +106,9 @@ export const backwardKernels: GpuKernels<FlashGradAttrs> = {
       name: 'tiled',
       supports: ({ inputs, attrs }, limits) =>
         suitsTiles(sizesOf(named(namedGrad(inputs, attrs).forward, attrs)), limits),
-      plan: (call, limits) => planBackward(call, limits, true),
+      plan: (call, limits) => planBackward(call, limits, 'tiled'),
     },
-    { name: 'direct', supports: () => true, plan: (call, limits) => planBackward(call, limits, false) },
+    { name: 'lanes', supports: supportsLanes, plan: (call, limits) => planBackward(call, limits, 'lanes') },
+    { name: 'direct', supports: () => true, plan: (call, limits) => planBackward(call, limits, 'direct') },
   ],
 };

@@ -3,10 +3,12 @@ import type { GpuCall, GpuKernels, GpuLimits, GpuPass, GpuPlan, GpuView } from '
 import { grid, memo, reads, shader, writes } from '@seq/webgpu-kernels/wgsl';
 import { named, sizesOf } from './call.js';
 import type { FlashAttrs, Sizes } from './call.js';
+import { forwardLanesShader } from './forward-lanes.js';
 import { forwardShader } from './forward-text.js';
 import type { ForwardCut } from './forward-text.js';
 import { joinShader } from './join-text.js';
 import { commonParams, fours, lookOf, sideWords, typesOf } from './text.js';
+import type { LanesCut } from './lanes-text.js';
 import type { Params } from './text.js';
 
 export const valuesOf = (params: Params): number[] => Object.values(params).map(([, value]) => value);
@@ -158,6 +160,47 @@ function chunksOf(S: number, groups: number, lanes: number, { software }: GpuLim
   return Math.max(1, Math.min(wanted, Math.floor(S / (lanes * 16)), 16));
 }
 
+function planLanes(call: GpuCall<FlashAttrs>, limits: GpuLimits): GpuPlan {
+  const { inputs, outputs, attrs } = call;
+  const sizes = sizesOf(named(inputs, attrs));
+  const packed = packs(attrs, limits.storageBuffers);
+  const o = inputs.length;
+  const at = { o, lse: o + 1, side: o + 2 };
+  const look = lookOf(inputs, attrs, [...inputs.slice(0, 3), outputs[0]], packed);
+  const cut = lanesOf();
+  const blocks = Math.ceil(sharing(sizes) / cut.rows);
+  const params: Params = { ...commonParams(inputs, attrs), blocks: ['u32', blocks] };
+  return {
+    passes: [
+      ...(packed ? [packPass(inputs, attrs, 0, at.side)] : []),
+      {
+        shader: forwardLanesShader({ look, cut, params: typesOf(params), at }),
+        params: valuesOf(params),
+        workgroups: grid(sizes.B * sizes.G * blocks),
+      },
+    ],
+    scratch: packed ? [4 * sideWords(sizes, attrs.places)] : [],
+  };
+}
+
+/** The cut for a subgroup of four that is a vector register. */
+export const lanesOf = (): LanesCut => ({ lanes: 4, rows: 16, others: 64 });
+
+/** Products from which on a text that takes seconds to compile pays. */
+const large = 2 ** 28;
+
+/** Whether a subgroup is a vector register of four; on subgroups of eight `direct` is as fast and compiles sooner. */
+export function suitsLanes(
+  sizes: Sizes,
+  four: boolean,
+  { software, subgroupSize }: GpuLimits,
+): true | string {
+  if (!software || subgroupSize !== 4) return 'is for a software adapter with subgroups of four';
+  if (!four) return 'heads must be whole fours';
+  const { B, G, S, D, V } = sizes;
+  return B * G * sharing(sizes) * S * (D + V) >= large || 'products are few';
+}
+
 /** Variants: split for few queries, tiles for GPUs, registers alone for programs on the CPU and everywhere else. */
 export const forwardKernels: GpuKernels<FlashAttrs> = {
   strided: true,
@@ -175,6 +218,16 @@ export const forwardKernels: GpuKernels<FlashAttrs> = {
       name: 'tiled',
       supports: ({ inputs, attrs }, limits) => suitsTiles(sizesOf(named(inputs, attrs)), limits),
       plan: (call, limits) => planForward(call, limits, 'tiled'),
+    },
+    {
+      name: 'lanes',
+      supports: ({ inputs, outputs, attrs }, limits) =>
+        suitsLanes(
+          sizesOf(named(inputs, attrs)),
+          lookOf(inputs, attrs, [...inputs.slice(0, 3), outputs[0]], false).four,
+          limits,
+        ),
+      plan: planLanes,
     },
     { name: 'direct', supports: () => true, plan: (call, limits) => planForward(call, limits, 'direct') },
   ],

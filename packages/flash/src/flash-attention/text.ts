@@ -37,7 +37,7 @@ export function elementOf({ four }: Pick<Look, 'four'>): 'f32' | 'f32x4' {
 }
 
 /** How rows of q, k and v are read; values are f32 in the text, whatever they are stored as. */
-export function headOf({ four, half }: Look): Element {
+export function headOf({ four, half }: Pick<Look, 'four' | 'half'>): Element {
   return half ? (four ? 'f16x4' : 'f16') : elementOf({ four });
 }
 
