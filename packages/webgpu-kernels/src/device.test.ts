@@ -1,10 +1,12 @@
 import type { Op, Tensor } from '@seq/tensor';
 import { apply1, compile, defineOp, IndexError, NumericsError, SeqError, tensor } from '@seq/tensor';
 import { describe, expect, test } from 'vitest';
+import { mapForReading, usage } from './constants.js';
 import { requestFaulty } from './fault.js';
+import type { GpuBlock } from './memory.js';
 import { createRecording } from './recording.js';
 import { requestWebGPU } from './request.js';
-import { freshDevice, testDevice } from './testkit.js';
+import { besideDevice, freshDevice, testDevice } from './testkit.js';
 import { grid, memo, reads, shader, writes } from './wgsl/index.js';
 
 const scaleShader = memo((alias) =>
@@ -238,11 +240,32 @@ describe('a WebGPU device', () => {
   });
 
   test('fills memory with NaN when it is told to', async () => {
-    const device = await freshDevice({ poison: true });
-    const untouched = device.allocate('f32', 4);
-    expect(untouched.bytes).toBe(256);
-    const x = tensor(Float32Array.of(1, 2), { device });
-    expect(await scale(x, 2).data()).toEqual(Float32Array.of(2, 4));
+    const device = await besideDevice({ poison: true });
+    const { gpu, counters } = device;
+    const isSpoiled = async ({ buffer, bytes }: GpuBlock): Promise<void> => {
+      const read = gpu.createBuffer({ size: bytes, usage: usage.mapRead | usage.copyTarget });
+      const encoder = gpu.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffer, 0, read, 0, bytes);
+      gpu.queue.submit([encoder.finish()]);
+      await read.mapAsync(mapForReading);
+      expect(new Uint32Array(read.getMappedRange()).every((word) => word === 0x7fff_ffff)).toBe(true);
+    };
+    const fresh = device.allocate('f32', 4);
+    expect(fresh.bytes).toBe(256);
+    await isSpoiled(fresh);
+    // A block of more than 64 KiB that is lent again before anything is submitted.
+    const x = tensor(new Float32Array(20_000).fill(3), { device });
+    await x.realize();
+    const { submits, allocations } = counters;
+    const y = scale(x, 2);
+    const z = scale(y, 2);
+    y.dispose();
+    device.flush();
+    const again = device.allocate('f32', 20_000);
+    expect(counters.allocations - allocations).toBe(2);
+    expect((await z.data())[19_999]).toBe(12);
+    expect(counters.submits - submits).toBe(1);
+    await isSpoiled(again);
     device.dispose();
   });
 

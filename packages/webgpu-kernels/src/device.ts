@@ -42,8 +42,8 @@ import { isProduct } from './kernels/matmul.js';
 import { GpuExecutable } from './executable.js';
 import { LoadedProgram, loopBlocks } from './loaded.js';
 import { loopProgram } from './loop-program.js';
-import type { GpuBlock, Place } from './memory.js';
-import { blockBytes, gpuBytes, GpuPart, GpuPool, placeOf, tensorBytes } from './memory.js';
+import type { Place } from './memory.js';
+import { blockBytes, GpuBlock, gpuBytes, GpuPart, GpuPool, placeOf, tensorBytes } from './memory.js';
 import { pipelinesOf } from './pipelines.js';
 import type { Pipelines } from './pipelines.js';
 import type { Submitted } from './queue.js';
@@ -125,6 +125,8 @@ export class WebGPUDevice implements Device {
   #pending: Node[] = [];
   /** The first error of recorded work that nobody has been told of. */
   #late: unknown = null;
+  /** What poison is copied from. */
+  #nans: GpuBlock | null = null;
   /** Set for good when the device is lost or disposed of. */
   #gone: DeviceError | DeviceLostError | null = null;
   #running: Node | null = null;
@@ -302,9 +304,23 @@ export class WebGPUDevice implements Device {
   allocateBytes(bytes: number): GpuBlock {
     this.#checkAlive();
     const block = this.#pool.allocate(bytes);
-    if (this.poison)
-      this.write(block, new Uint8Array(new Uint32Array(block.bytes / 4).fill(0x7fff_ffff).buffer));
+    if (this.poison) this.#spoil(block);
     return block;
+  }
+
+  /** Fills a block with NaN; one that recorded work still uses by copies, which unlike a write do not end a submission. */
+  #spoil(block: GpuBlock): void {
+    if (this.#queue.isSubmitted(block.lastUse)) {
+      this.write(block, nans(block.bytes));
+      return;
+    }
+    this.#nans ??= nanBlock(this.gpu);
+    const { bytes: most } = this.#nans;
+    for (let toByte = 0; toByte < block.bytes; toByte += most) {
+      const bytes = Math.min(most, block.bytes - toByte);
+      this.#queue.record({ kind: 'copy', from: this.#nans, fromByte: 0, to: block.buffer, toByte, bytes });
+    }
+    block.lastUse = this.#nans.lastUse;
   }
 
   allocate(dtype: DType, length: number): GpuBlock {
@@ -679,6 +695,7 @@ export class WebGPUDevice implements Device {
     if (this.#gone !== null) return;
     this.#pool.dispose();
     this.#queue.dispose();
+    this.#nans?.buffer.destroy();
     this.#gone = new DeviceError(`webgpu: the device ${this.name} was disposed of. Request a new one.`);
     this.#release?.();
   }
@@ -686,6 +703,18 @@ export class WebGPUDevice implements Device {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** Bytes of f32 and f16 that are no number. */
+const nans = (bytes: number): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(new Uint32Array(bytes / 4).fill(0x7fff_ffff).buffer);
+
+/** 64 KiB of them, to be copied. */
+function nanBlock(gpu: GPUDevice): GpuBlock {
+  const size = 65_536;
+  const buffer = gpu.createBuffer({ label: 'NaN', size, usage: usage.copySource | usage.copyTarget });
+  gpu.queue.writeBuffer(buffer, 0, nans(size));
+  return new GpuBlock(size, buffer, -1);
 }
 
 /** Host data as the GPU keeps it: whole words, a word per bool. */
