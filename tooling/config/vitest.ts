@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { defineConfig } from 'vitest/config';
@@ -48,6 +49,7 @@ const bundledBenches = {
   },
 };
 
+const benches = process.argv.includes('bench');
 const slow = process.env['SEQ_SLOW'] === '1';
 const kind = slow ? 'slow.test' : 'test';
 
@@ -64,8 +66,11 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '**/dist/**', ...(slow ? [] : ['**/*.slow.test.ts'])],
     benchmark: { include: ['{packages,apps,tooling}/*/src/**/*.bench.ts'] },
     pool: 'forks',
-    // Benches have the machine to themselves.
-    fileParallelism: !process.argv.includes('bench'),
+    // Benches have the machine to themselves, and wait as users do.
+    fileParallelism: !benches,
+    // Vitest would leave a core to itself. The software adapter compiles on one core for each process.
+    maxWorkers: availableParallelism(),
+    setupFiles: benches ? [] : [join(import.meta.dirname, '..', 'webgpu-test', 'src', 'patience.mjs')],
     passWithNoTests: inPackage,
     testTimeout: slow ? 600_000 : 240_000,
     reporters: inPackage
