@@ -31,7 +31,7 @@ const flags = [
 ];
 
 const sourcesIn = (place) =>
-  readdirSync(place, { recursive: true })
+  readdirSync(place, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.as'))
     .sort()
     .map((name) => join(place, name));
