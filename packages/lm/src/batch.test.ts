@@ -2,7 +2,7 @@ import { attention } from '@seq/attention';
 import { cnn } from '@seq/conv';
 import type { Mixer } from '@seq/nn';
 import { ema, gru, lstm } from '@seq/rnn';
-import { cpu, createCpu, key, OptionError, tensor } from '@seq/tensor';
+import { cpu, createCpu, disposeTree, key, OptionError, tensor } from '@seq/tensor';
 import { describe, expect, test } from 'vitest';
 import { languageModel, repetitionPenalty } from './index.js';
 import type { GenerateOptions, LanguageModel, LanguageModelParams, ScoredToken } from './index.js';
@@ -14,12 +14,17 @@ const lm = model(gru({ dModel: C }), attention({ dModel: C, numHeads: 2, rope: t
 
 /** Parameters with sharp preferences, so that a wrong state would show in the ids. */
 function sharp(of: LanguageModel, seed = 7, device = cpu()): LanguageModelParams {
-  const params = of.init(key(seed, { device }), { device });
-  return {
+  const drawn = key(seed, { device });
+  const params = of.init(drawn, { device });
+  const { embedding, head } = params;
+  const sharper = {
     ...params,
-    embedding: { weight: params.embedding!.weight.mul(20) },
-    head: { weight: params.head!.weight.mul(200) },
+    embedding: { weight: embedding!.weight.mul(20) },
+    head: { weight: head!.weight.mul(200) },
   };
+  // Left to the collector they would go at any moment, and memory is counted here.
+  disposeTree([drawn, embedding, head]);
+  return sharper;
 }
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {

@@ -1,6 +1,6 @@
 import { attention } from '@seq/attention';
 import { gru } from '@seq/rnn';
-import { cpu, createCpu, IndexError, key, OptionError, tensor } from '@seq/tensor';
+import { cpu, createCpu, disposeTree, IndexError, key, OptionError, tensor } from '@seq/tensor';
 import { describe, expect, test } from 'vitest';
 import { languageModel } from './index.js';
 import type { GenerateOptions, LanguageModel, LanguageModelParams } from './index.js';
@@ -15,12 +15,17 @@ const lm: LanguageModel = languageModel({
 
 /** Parameters with sharp preferences, so that a wrong state would show in the ids. */
 function sharp(device = cpu()): LanguageModelParams {
-  const params = lm.init(key(7, { device }), { device });
-  return {
+  const drawn = key(7, { device });
+  const params = lm.init(drawn, { device });
+  const { embedding, head } = params;
+  const sharper = {
     ...params,
-    embedding: { weight: params.embedding!.weight.mul(100) },
-    head: { weight: params.head!.weight.mul(200) },
+    embedding: { weight: embedding!.weight.mul(100) },
+    head: { weight: head!.weight.mul(200) },
   };
+  // Left to the collector they would go at any moment, and memory is counted here.
+  disposeTree([drawn, embedding, head]);
+  return sharper;
 }
 
 async function collect(
