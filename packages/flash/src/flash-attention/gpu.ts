@@ -184,7 +184,7 @@ function planLanes(call: GpuCall<FlashAttrs>, limits: GpuLimits): GpuPlan {
 }
 
 /** The cut for a subgroup of four that is a vector register. */
-export const lanesOf = (): LanesCut => ({ lanes: 4, rows: 16, others: 64 });
+export const lanesOf = (): LanesCut => ({ lanes: 4, rows: 16, others: 128 });
 
 /** Products from which on a text that takes seconds to compile pays. */
 const large = 2 ** 28;
