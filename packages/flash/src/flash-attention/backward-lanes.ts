@@ -3,7 +3,7 @@ import type { GpuShader } from '@seq/tensor/engine';
 import { memo, reads, shader, writes } from '@seq/webgpu-kernels/wgsl';
 import { errorText, queriesText } from './backward-text.js';
 import type { BackwardPlaces } from './backward-text.js';
-import { tileProductsText, tileSumsText } from './lanes-text.js';
+import { openText, queryAt, resultAt, tileProductsText, tileSumsText } from './lanes-text.js';
 import type { LanesCut } from './lanes-text.js';
 import { each, headOf, rowText, scoreOperands, scoreText } from './text.js';
 import type { Look } from './text.js';
@@ -18,19 +18,6 @@ export interface BackwardLanes {
 
 /** Storage buffers of the shader that has most, beside a bias. */
 export const backwardLanesOperands = 9;
-
-const queryAt = (name: string, n: string): string =>
-  `b * p.${name}_b + ${n} / p.R * p.${name}_t + (g * p.R + ${n} % p.R) * p.${name}_h`;
-
-const openText = (rows: number): string => `
-  if (group >= p.B * p.G * p.blocks) { return; }
-  let block = group % p.blocks;
-  let b = group / p.blocks / p.G;
-  let g = group / p.blocks % p.G;
-  let N = p.T * p.R;
-  let own = block * ${rows}u;
-  let quad = sgid & 3u;
-  var begun = false;`;
 
 /** What no other was met for is 0. */
 const zeroText = (
@@ -52,7 +39,7 @@ function queriesMain({ look, cut }: BackwardLanes): string {
   ${each(
     rows,
     (r) =>
-      `let n${r} = min(own + ${r}u, N - 1u); let q${r} = ${queryAt('q', `n${r}`)}; let y${r} = ${queryAt('dy', `n${r}`)}; let to${r} = ((b * p.T + n${r} / p.R) * p.H + g * p.R + n${r} % p.R) * ${look.D}u;`,
+      `let n${r} = min(own + ${r}u, N - 1u); let q${r} = ${queryAt('q', `n${r}`)}; let y${r} = ${queryAt('dy', `n${r}`)}; let to${r} = ${resultAt(`n${r}`, look.D)};`,
   )}
   for (var j = range.x; j < range.y; j += ${others}u) {
     let count = min(${others}u, range.y - j);
@@ -147,7 +134,8 @@ const shaders = /* @__PURE__ */ memo((text): GpuShader => {
     workgroup: cut.lanes,
     enable: ['subgroups'],
     declare: [
-      ...(byQueries ? ['k', 'v'] : ['q', 'dy']).map((name) => rowText(name, look.D, true)),
+      rowText(byQueries ? 'k' : 'q', look.D, true),
+      rowText(byQueries ? 'v' : 'dy', look.V, true),
       scoreText({ ...look, packs: true }),
       errorText(look.drops),
       queriesText(look),

@@ -2,7 +2,7 @@
 import type { GpuShader } from '@seq/tensor/engine';
 import { memo, reads, shader, writes } from '@seq/webgpu-kernels/wgsl';
 import { lseText } from './join-text.js';
-import { tileProductsText, tileSumsText } from './lanes-text.js';
+import { openText, queryAt, resultAt, tileProductsText, tileSumsText } from './lanes-text.js';
 import type { LanesCut } from './lanes-text.js';
 import { each, headOf, rowText, scoreOperands, scoreText } from './text.js';
 import type { Look } from './text.js';
@@ -17,30 +17,22 @@ interface LanesText {
 
 function mainText({ look, cut }: LanesText): string {
   const { lanes, rows, others } = cut;
-  return `
-  if (group >= p.B * p.G * p.blocks) { return; }
-  let block = group % p.blocks;
-  let b = group / p.blocks / p.G;
-  let g = group / p.blocks % p.G;
-  let N = p.T * p.R;
-  let row = block * ${rows}u;
-  let range = keys_of(b, row / p.R, (min(row + ${rows}u, N) - 1u) / p.R);
-  let quad = sgid & 3u;
+  return `${openText(rows)}
+  let range = keys_of(b, own / p.R, (min(own + ${rows}u, N) - 1u) / p.R);
   let k_at = b * p.k_b + g * p.k_h;
   let v_at = b * p.v_b + g * p.v_h;
   ${each(
     rows,
     (r) =>
-      `let n${r} = min(row + ${r}u, N - 1u); let i${r} = n${r} / p.R; let h${r} = g * p.R + n${r} % p.R; let q${r} = b * p.q_b + i${r} * p.q_t + h${r} * p.q_h; let o${r} = ((b * p.T + i${r}) * p.H + h${r}) * ${look.V}u;`,
+      `let n${r} = min(own + ${r}u, N - 1u); let q${r} = ${queryAt('q', `n${r}`)}; let o${r} = ${resultAt(`n${r}`, look.V)};`,
   )}
   if (sgid == 0u) { for (var r = 0u; r < ${rows}u; r++) { tops[r] = hidden; sums[r] = 0.0; } }
   workgroupBarrier();
-  var begun = false;
   for (var j = range.x; j < range.y; j += ${others}u) {
     let count = min(${others}u, range.y - j);
     ${tileProductsText('tile', { name: 'q', at: (r) => `q${r}` }, { name: 'k', at: (c) => `k_at + min(j + ${c}, p.S - 1u) * p.k_t` }, look.D, cut)}
     for (var r = 0u; r < ${rows}u; r++) {
-      let w = row_of(b, g, min(row + r, N - 1u));
+      let w = row_of(b, g, min(own + r, N - 1u));
       var top = tops[r];
       for (var c = sgid; c < ${others}u; c += ${lanes}u) {
         let s = select(hidden, score(w, j + c, tile[r * ${others}u + c]).x, c < count);
@@ -75,14 +67,12 @@ function mainText({ look, cut }: LanesText): string {
     workgroupBarrier();
   }
   for (var r = 0u; r < ${rows}u; r++) {
-    let n = row + r;
+    let n = own + r;
     if (n >= N) { break; }
-    let i = n / p.R;
-    let h = g * p.R + n % p.R;
-    let at = ((b * p.T + i) * p.H + h) * ${look.V}u;
+    let at = ${resultAt('n', look.V)};
     let by = select(0.0, 1.0 / max(sums[r], 1e-37), sums[r] > 0.0);
     for (var u = sgid; u < ${look.V}u; u += ${lanes}u) { set_o(at + u, select(0.0, o(at + u) * by, begun)); }
-    if (sgid == 0u) { set_lse((b * p.H + h) * p.T + i, lse_of(tops[r], sums[r])); }
+    if (sgid == 0u) { set_lse((b * p.H + g * p.R + n % p.R) * p.T + n / p.R, lse_of(tops[r], sums[r])); }
   }`;
 }
 

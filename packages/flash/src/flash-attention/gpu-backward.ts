@@ -98,7 +98,7 @@ function supportsLanes(
   return suitsLanes(sizesOf(named(forward, attrs)), four, limits);
 }
 
-/** Variants: tiles for GPUs, registers alone for programs on the CPU and everywhere else. */
+/** Variants: tiles for GPUs, lanes for long calls on programs on the CPU, registers everywhere. */
 export const backwardKernels: GpuKernels<FlashGradAttrs> = {
   strided: true,
   variants: [

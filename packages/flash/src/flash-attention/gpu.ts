@@ -201,7 +201,7 @@ export function suitsLanes(
   return B * G * sharing(sizes) * S * (D + V) >= large || 'products are few';
 }
 
-/** Variants: split for few queries, tiles for GPUs, registers alone for programs on the CPU and everywhere else. */
+/** Variants: split for few queries, tiles for GPUs, lanes for long calls on programs on the CPU, registers everywhere. */
 export const forwardKernels: GpuKernels<FlashAttrs> = {
   strided: true,
   variants: [

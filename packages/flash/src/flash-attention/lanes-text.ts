@@ -6,13 +6,32 @@ import { each, upTo } from './text.js';
 
 /** How the work is cut. */
 export interface LanesCut {
-  /** Lanes of a subgroup, 4 or 8. */
+  /** Lanes of a subgroup; four of them read neighbours. */
   readonly lanes: number;
   /** Rows of a subgroup. */
   readonly rows: number;
   /** Others of a tile; a multiple of `width`. */
   readonly others: number;
 }
+
+/** Whose rows a workgroup owns: `rows` of batch row b and key head g from `own` on, of N where they are queries. */
+export const openText = (rows: number): string => `
+  if (group >= p.B * p.G * p.blocks) { return; }
+  let block = group % p.blocks;
+  let b = group / p.blocks / p.G;
+  let g = group / p.blocks % p.G;
+  let N = p.T * p.R;
+  let own = block * ${rows}u;
+  let quad = sgid & 3u;
+  var begun = false;`;
+
+/** Where row n of the queries of a group begins in an operand. */
+export const queryAt = (name: string, n: string): string =>
+  `b * p.${name}_b + ${n} / p.R * p.${name}_t + (g * p.R + ${n} % p.R) * p.${name}_h`;
+
+/** And in a result, whose rows are `width` wide. */
+export const resultAt = (n: string, width: number): string =>
+  `((b * p.T + ${n} / p.R) * p.H + g * p.R + ${n} % p.R) * ${width}u`;
 
 /** Columns computed at once: registers of all lanes. */
 export const width = 32;
