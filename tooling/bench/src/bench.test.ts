@@ -179,12 +179,13 @@ test('the page shows every row, its bar and the verdict', () => {
       item: 'a',
       ours: 1,
       ratio: 0.25,
-      peers: { web: 4, 'seq, 2 threads': 0.5, 'onnxruntime-node': 2 },
+      peers: { web: 4, 'onnxruntime-node': 2 },
+      threads: { one: 1.1, two: 0.5 },
     },
     { ...row, item: 'b', ours: 3, ratio: 0.75, peers: { web: 4 } },
   ]);
   expect(text).toContain('## seq, a machine');
-  expect(text).toContain('| a | 1.00 | 4.00 | 0.25 | 0.5 | met | 0.500 | 2.00 | 2.00 | 0.50 |');
+  expect(text).toContain('| a | 1.00 | 4.00 | 0.25 | 0.5 | met | 0.500 | 2.20 | 2.00 | 0.50 |');
   expect(text).toContain('| b | 3.00 | 4.00 | 0.75 | 0.5 | not met |  |  |  |  |');
   expect(text).toContain('- b, other: wrong values');
 });

@@ -11,7 +11,7 @@ import type { DeviceKind } from './items.js';
 import { items } from './items.js';
 import { measure } from './measure.js';
 import { memoriesCommand } from './memories-command.js';
-import { page, twoThreads } from './page.js';
+import { page } from './page.js';
 import { installWebGPU } from './platform.js';
 import type { Row } from './measure.js';
 import { composed, seq } from './seq.js';
@@ -132,16 +132,30 @@ export async function main(args: readonly string[], print: (text: string) => voi
   const effort = values.quick ? { warmUp: 200, turns: 5, turn: 20 } : { warmUp: 1000, turns: 15, turn: 60 };
   const truth = seq(createCpu({ name: 'truth' }), 'truth');
   const [ours, own] = await seqOn(device);
-  const contenders = [ours, ...(values.peers ? await peersOn(device) : [])];
-  if (device === 'cpu') contenders.push({ ...seq(createCpu({ threads: 2 }), twoThreads), comparable: false });
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'an unknown processor'}, Node ${process.versions.node}`;
   const run = `${ours.name}, ${new Date().toISOString().slice(0, 10)}, ${machine}`;
   const rows: Row[] = [];
   print(run);
+  const threads = new Map<string, Row['threads']>();
+  if (device === 'cpu') {
+    const second = seq(createCpu({ threads: 2 }), 'seq, 2 threads');
+    for (const name of names) {
+      const due = known[name]();
+      if (due.composed) continue;
+      const row = await measure(due, [ours, second], truth, device, effort);
+      const [one, two] = [row.ours, row.peers[second.name]];
+      threads.set(name, { one, two });
+      print(
+        `${name.padEnd(16)} ${ms(one).padStart(6)} ms, ${ms(two)} ms on two threads: ${(one / two).toFixed(2)} times as fast`,
+      );
+    }
+  }
+  const contenders = [ours, ...(values.peers ? await peersOn(device) : [])];
   for (const name of names) {
     const due = known[name]();
     const row = await measure(due, due.composed ? [ours, own] : contenders, truth, device, effort, run);
-    rows.push(row);
+    const both = threads.get(name);
+    rows.push({ ...row, ...(both && { threads: both }) });
     print(line(row));
   }
   if (values.json !== undefined) {

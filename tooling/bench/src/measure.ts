@@ -16,6 +16,8 @@ export interface Row {
   readonly bar: number;
   /** Peers that take no part, and why. */
   readonly excluded: Readonly<Record<string, string>>;
+  /** Milliseconds of Seq with one thread and with two, in turns, before other libraries and their workers are there. */
+  readonly threads?: { readonly one: number; readonly two: number };
 }
 
 /** How long and how often a contender runs. */

@@ -3,24 +3,23 @@ import type { Row } from './measure.js';
 const ms = (t: number | undefined): string => (t === undefined ? '' : t.toPrecision(3));
 const times = (t: number | undefined): string => (t === undefined ? '' : t.toFixed(2));
 
-/** The contender that is Seq on two threads. */
-export const twoThreads = 'seq, 2 threads';
 const native = 'onnxruntime-node';
 
 function table(rows: readonly Row[]): string[] {
   const names = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
-  const peers = names.filter((name) => name !== twoThreads && name !== native);
-  const [threads, compiled] = [names.includes(twoThreads), names.includes(native)];
+  const peers = names.filter((name) => name !== native);
+  const [threads, compiled] = [rows.some((row) => row.threads), names.includes(native)];
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   const head = ['item', 'Seq', ...peers, 'ratio', 'bar', ''];
-  if (threads) head.push('Seq, 2 threads', 'faster by');
+  if (threads) head.push('2 threads', 'faster by');
   if (compiled) head.push(native, 'ratio to it');
   const body = rows.map((row) => {
     const verdict = row.ratio <= row.bar ? 'met' : 'not met';
     const cells = [row.item, ms(row.ours), ...peers.map((name) => ms(row.peers[name]))];
     cells.push(times(row.ratio), `${row.bar}`, verdict);
-    const [two, other] = [row.peers[twoThreads], row.peers[native]];
-    if (threads) cells.push(ms(two), times(two === undefined ? two : row.ours / two));
+    const other = row.peers[native];
+    const { one, two } = row.threads ?? { one: NaN };
+    if (threads) cells.push(ms(two), times(two === undefined ? two : one / two));
     if (compiled) cells.push(ms(other), times(other === undefined ? other : row.ours / other));
     return line(cells);
   });
@@ -34,9 +33,10 @@ export function page(rows: readonly Row[]): string {
     '',
     'Written by `pnpm bench --peers --from FILE --page` from what a run left in FILE (`--json FILE`); not to be edited.',
     '',
-    'Milliseconds, medians. All libraries run in one process and in turns, each on one thread unless a column says otherwise,',
-    'warm; every value is compared before it is timed. The ratio is ours to the best peer of the same kind: WebAssembly on the',
-    `CPU, WebGPU on WebGPU. ${native} is native code with wider vectors, for comparison.`,
+    'Milliseconds, medians. All libraries run in one process and in turns, each on one thread, warm; every value is compared',
+    'before it is timed. The ratio is ours to the best peer of the same kind: WebAssembly on the CPU, WebGPU on WebGPU.',
+    `${native} is native code with wider vectors, for comparison. Two threads take turns with one before the other`,
+    'libraries are loaded.',
   ];
   for (const run of new Set(rows.map((row) => row.run)))
     lines.push('', `## ${run}`, '', ...table(rows.filter((row) => row.run === run)));
