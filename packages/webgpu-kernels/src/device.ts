@@ -1,14 +1,5 @@
-import { DeviceError, DeviceLostError, DTypeError, OptionError, SeqError, sizeOf } from '@seq/tensor';
-import { mapForReading, usage } from './constants.js';
-import type {
-  Aval,
-  Device,
-  DeviceCounters,
-  DeviceMemory,
-  DispatchTime,
-  DType,
-  TypedArray,
-} from '@seq/tensor';
+import { DeviceError, DeviceLostError, DTypeError, OptionError, sizeOf } from '@seq/tensor';
+import type { Aval, Device, DeviceMemory, DispatchTime, DType, TypedArray } from '@seq/tensor';
 import type {
   DeviceBuffer,
   Executable,
@@ -24,15 +15,7 @@ import type {
   Storage,
   Value,
 } from '@seq/tensor/engine';
-import {
-  announceCopy,
-  copyOp,
-  denseLayout,
-  isContiguous,
-  scanOp,
-  siteOf,
-  typedView,
-} from '@seq/tensor/engine';
+import { announceCopy, copyOp, denseLayout, isContiguous, scanOp, siteOf } from '@seq/tensor/engine';
 import { Beside } from './beside.js';
 import { Chooser, viewOf } from './choose.js';
 import { dispatchesOf } from './dispatches.js';
@@ -40,51 +23,21 @@ import { isElementwise } from './kernels/elementwise.js';
 import { tensorKernels } from './kernels/index.js';
 import { isProduct } from './kernels/matmul.js';
 import { GpuExecutable } from './executable.js';
+import { Faults } from './faults.js';
 import { LoadedProgram, loopBlocks } from './loaded.js';
 import { loopProgram } from './loop-program.js';
-import type { Place } from './memory.js';
-import { blockBytes, GpuBlock, gpuBytes, GpuPart, GpuPool, placeOf, tensorBytes } from './memory.js';
+import type { Place, GpuBlock } from './memory.js';
+import { blockBytes, gpuBytes, GpuPart, GpuPool, placeOf, tensorBytes } from './memory.js';
+import type { DeviceOptions, GpuCounters } from './options.js';
+import { countersOf } from './options.js';
+import { nans, Poison } from './poison.js';
 import { pipelinesOf } from './pipelines.js';
 import type { Pipelines } from './pipelines.js';
-import type { Submitted } from './queue.js';
 import { Queue } from './queue.js';
-import { located, Runner, scratchOf } from './runner.js';
+import { Readback } from './readback.js';
+import { Runner, scratchOf } from './runner.js';
 import { Timer } from './timer.js';
-
-/** Options of a WebGPU device that do not choose the adapter. */
-export interface DeviceOptions {
-  /** Shown in messages; default 'webgpu'. */
-  name?: string;
-  /** Looks for NaN and +∞ after every kernel and names the op, its line and the step. Slow; default false. */
-  checkNumerics?: boolean;
-  /**
-   * Plans run kernels that do not need each other as one dispatch. Dispatches get fewer, shaders more and longer: default
-   * true but on a software adapter, where compiling takes longest and a dispatch costs little.
-   */
-  joinDispatches?: boolean;
-  /** Fills recycled memory with NaN before it is used again, for tests; default false. */
-  poison?: boolean;
-  /** Runs ops as their references and ignores their own kernels and gradient rules, for tests; default false. */
-  references?: boolean;
-  /** Remembers where every live tensor was made, for `leaks()`; default false. */
-  trackLeaks?: boolean;
-  /** Bytes of freed memory kept for reuse; default 512 MiB. */
-  poolBytes?: number;
-  /** Kernels that take the place of an op's own. */
-  kernels?: ReadonlyMap<Op, GpuKernels<unknown>>;
-}
-
-/** What the device has done on the GPU. */
-export interface GpuCounters extends DeviceCounters {
-  /** Dispatches encoded. */
-  readonly dispatches: number;
-  /** Submissions to the queue. */
-  readonly submits: number;
-  /** Bind groups made. */
-  readonly bindGroups: number;
-  /** Pipelines made or being made. */
-  readonly pipelines: number;
-}
+import { elementsOf, wordsOf } from './words.js';
 
 /** Operations gathered before they are recorded. */
 const maxPending = 256;
@@ -116,20 +69,12 @@ export class WebGPUDevice implements Device {
   readonly #pipelines: Pipelines;
   readonly #runner: Runner;
   readonly #chooser: Chooser;
-  readonly #alive = new Set<Storage>();
-  /** The first command behind a computed value. */
-  readonly #born = new WeakMap<Storage, number>();
+  readonly #readback: Readback;
+  readonly #faults = new Faults();
   readonly #origins: Map<Storage, Error> | null;
   readonly #loops = new WeakMap<Program, LoadedProgram>();
-  readonly #staging = new Map<number, GPUBuffer[]>();
   #pending: Node[] = [];
-  /** The first error of recorded work that nobody has been told of. */
-  #late: unknown = null;
-  /** What poison is copied from. */
-  #nans: GpuBlock | null = null;
-  /** Set for good when the device is lost or disposed of. */
-  #gone: DeviceError | DeviceLostError | null = null;
-  #running: Node | null = null;
+  #poison: Poison | null = null;
   /** Lets go of the device of the platform; null where it is somebody else's. */
   readonly #release: (() => void) | null;
 
@@ -164,31 +109,12 @@ export class WebGPUDevice implements Device {
     this.#chooser = new Chooser(limits, own);
     this.#pipelines = pipelinesOf(gpu);
     this.#queue = new Queue(gpu, {
-      onFailure: (error, node, sequence) => this.#fail(error, node, sequence),
-      onRefused: (message, commands) => this.#refused(message, commands),
+      onFailure: (error, node, sequence) => this.#faults.fail(error, node, sequence),
+      onRefused: (message, commands) => this.#faults.refused(message, commands),
     });
+    this.#readback = new Readback(gpu, this.#queue);
     const queue = this.#queue;
-    const pipelines = this.#pipelines;
-    this.counters = {
-      kernels: 0,
-      plans: 0,
-      replays: 0,
-      flushes: 0,
-      allocations: 0,
-      reads: 0,
-      get dispatches() {
-        return queue.counters.dispatches;
-      },
-      get submits() {
-        return queue.counters.submits;
-      },
-      get bindGroups() {
-        return queue.counters.bindGroups;
-      },
-      get pipelines() {
-        return pipelines.count;
-      },
-    };
+    this.counters = countersOf(queue, this.#pipelines);
     this.#pool = new GpuPool(
       {
         gpu,
@@ -197,7 +123,7 @@ export class WebGPUDevice implements Device {
         get unsubmitted() {
           return queue.unsubmitted;
         },
-        onRefused: (error, sequence) => this.#fail(error, null, sequence),
+        onRefused: (error, sequence) => this.#faults.fail(error, null, sequence),
       },
       poolBytes,
     );
@@ -208,11 +134,11 @@ export class WebGPUDevice implements Device {
     if (release !== null) {
       gpu.addEventListener?.('uncapturederror', (event) => {
         event.preventDefault();
-        this.#refused(event.error.message, []);
+        this.#faults.refused(event.error.message, []);
       });
     }
     void gpu.lost.then(({ reason, message }) => {
-      this.#gone ??= new DeviceLostError(
+      this.#faults.gone ??= new DeviceLostError(
         `webgpu: the device ${this.name} must stay, it was lost (${reason || 'unknown'}${message ? `: ${message}` : ''}). All its tensors are gone: request a new device and go on from the last checkpoint.`,
       );
     });
@@ -250,7 +176,7 @@ export class WebGPUDevice implements Device {
   }
 
   memory(): DeviceMemory {
-    return this.#pool.report(this.#alive.size);
+    return this.#pool.report(this.#faults.alive.size);
   }
 
   resetPeak(): void {
@@ -295,32 +221,18 @@ export class WebGPUDevice implements Device {
     }
   }
 
-  #checkAlive(): void {
-    if (this.#gone !== null) throw this.#gone;
-  }
-
   // Memory
 
   allocateBytes(bytes: number): GpuBlock {
-    this.#checkAlive();
+    this.#faults.checkAlive();
     const block = this.#pool.allocate(bytes);
     if (this.poison) this.#spoil(block);
     return block;
   }
 
-  /** Fills a block with NaN; one that recorded work still uses by copies, which unlike a write do not end a submission. */
   #spoil(block: GpuBlock): void {
-    if (this.#queue.isSubmitted(block.lastUse)) {
-      this.write(block, nans(block.bytes));
-      return;
-    }
-    this.#nans ??= nanBlock(this.gpu);
-    const { bytes: most } = this.#nans;
-    for (let toByte = 0; toByte < block.bytes; toByte += most) {
-      const bytes = Math.min(most, block.bytes - toByte);
-      this.#queue.record({ kind: 'copy', from: this.#nans, fromByte: 0, to: block.buffer, toByte, bytes });
-    }
-    block.lastUse = this.#nans.lastUse;
+    if (this.#queue.isSubmitted(block.lastUse)) this.write(block, nans(block.bytes));
+    else (this.#poison ??= new Poison(this.gpu, this.#queue)).fill(block);
   }
 
   allocate(dtype: DType, length: number): GpuBlock {
@@ -328,7 +240,7 @@ export class WebGPUDevice implements Device {
   }
 
   free(buffer: DeviceBuffer): void {
-    if (this.#gone !== null) return;
+    if (this.#faults.gone !== null) return;
     if (!(buffer instanceof GpuPart)) this.#pool.free(buffer as GpuBlock);
     else if (--buffer.block.parts === 0) this.#pool.free(buffer.block);
   }
@@ -350,7 +262,7 @@ export class WebGPUDevice implements Device {
   // Running
 
   enqueue(node: Node): void {
-    this.#checkAlive();
+    this.#faults.checkAlive();
     for (const v of node.outputs) this.#checkType(v.dtype, node.op.name);
     if (this.#pending.length >= maxPending) this.flush();
     for (const v of node.inputs) v.storage.retain();
@@ -358,12 +270,12 @@ export class WebGPUDevice implements Device {
   }
 
   onStorageAlive(storage: Storage): void {
-    this.#alive.add(storage);
+    this.#faults.alive.add(storage);
     this.#origins?.set(storage, new Error());
   }
 
   onStorageDead(storage: Storage): void {
-    this.#alive.delete(storage);
+    this.#faults.alive.delete(storage);
     this.#origins?.delete(storage);
     if (storage.buffer !== null) {
       this.free(storage.buffer);
@@ -387,13 +299,10 @@ export class WebGPUDevice implements Device {
       try {
         const failed = node.inputs.find((v) => v.storage.error !== null);
         if (failed !== undefined) throw failed.storage.error;
-        this.#running = node;
+        this.#faults.running = node;
         this.#execute(node);
       } catch (error) {
-        if (SeqError.is(error) && !error.message.includes('Recorded at')) {
-          error.message = located(error.message, node);
-        }
-        this.#late ??= error;
+        this.#faults.note(error, node);
         for (const v of node.outputs) v.storage.error = error;
       }
       node.done = true;
@@ -406,7 +315,7 @@ export class WebGPUDevice implements Device {
         }
       }
     }
-    this.#running = null;
+    this.#faults.running = null;
     this.#queue.pump();
     if (this.#queue.waiting >= maxWaiting) this.#queue.submit();
   }
@@ -419,7 +328,7 @@ export class WebGPUDevice implements Device {
       borrowed.push(block);
       return { block, offset: 0 };
     };
-    for (const v of node.outputs) this.#born.set(v.storage, this.#queue.sequence);
+    for (const v of node.outputs) this.#faults.born(v.storage, this.#queue.sequence);
     const strided = this.planning.strided(op);
     const inputs: Place[] = [];
     const views: GpuView[] = [];
@@ -507,7 +416,7 @@ export class WebGPUDevice implements Device {
     const n = sizeOf(value.shape);
     const bytes = tensorBytes(value.dtype, n);
     this.flush();
-    this.#throwLate(value);
+    this.#faults.throwFor(value);
     let place = placeOf(value);
     let borrowed: GpuBlock | null = null;
     if (!isContiguous(value) || (value.dtype === 'f16' && value.offset % 2 !== 0)) {
@@ -530,89 +439,35 @@ export class WebGPUDevice implements Device {
     recorded: () => void = () => {},
   ): Promise<ArrayBuffer[]> {
     this.flush();
-    this.#throwLate(value);
-    const staged: { buffer: GPUBuffer; bytes: number }[] = [];
-    const stage = (block: GpuBlock, fromByte: number, bytes: number): void => {
-      const buffer = this.#stagingBuffer(bytes);
-      staged.push({ buffer, bytes });
-      this.#queue.record({ kind: 'copy', from: block, fromByte, to: buffer, toByte: 0, bytes });
-    };
-    for (const { place, bytes, dtype } of reads) {
-      stage(place.block, place.offset * (dtype === 'f16' ? 2 : 4), bytes);
-    }
+    this.#faults.throwFor(value);
+    const staged = reads.map(({ place: { block, offset }, bytes, dtype }) =>
+      this.#readback.stage(block, offset * gpuBytes(dtype), bytes),
+    );
     recorded();
     const reports = this.#runner.takeReports();
-    if (reports !== null) stage(reports.block, 0, reports.bytes);
+    if (reports !== null) staged.push(this.#readback.stage(reports.block, 0, reports.bytes));
     let contents: ArrayBuffer[];
     try {
       await this.#queue.drain();
       if (staged.length === 0) await this.gpu.queue.onSubmittedWorkDone();
-      contents = await Promise.all(
-        staged.map(async ({ buffer, bytes }) => {
-          await buffer.mapAsync(mapForReading, 0, bytes);
-          const copy = buffer.getMappedRange(0, bytes).slice(0);
-          buffer.unmap();
-          this.#staging.get(buffer.size)!.push(buffer);
-          return copy;
-        }),
-      );
+      contents = await this.#readback.read(staged);
       await this.#queue.settle();
     } catch (error) {
       // A refusal that was noticed before says more than the failure to map its result.
       await this.#queue.settle();
       await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, 0))]);
-      this.#checkAlive();
-      this.#throwLate(value);
+      this.#faults.checkAlive();
+      this.#faults.throwFor(value);
       throw new DeviceError(`webgpu: the results must be readable, the driver answered: ${String(error)}.`);
     }
     await Promise.resolve();
-    this.#checkAlive();
+    this.#faults.checkAlive();
     if (reports !== null) {
       const found = this.#runner.findReport(new Uint32Array(contents.pop()!));
-      if (found !== null) this.#fail(found.error, null, found.sequence);
+      if (found !== null) this.#faults.fail(found.error, null, found.sequence);
     }
-    this.#throwLate(value);
+    this.#faults.throwFor(value);
     return contents;
-  }
-
-  #stagingBuffer(bytes: number): GPUBuffer {
-    const size = blockBytes(bytes);
-    const list = this.#staging.get(size);
-    if (list === undefined) this.#staging.set(size, []);
-    return (
-      list?.pop() ??
-      this.gpu.createBuffer({ label: 'staging', size, usage: usage.mapRead | usage.copyTarget })
-    );
-  }
-
-  // Errors
-
-  #throwLate(value: Value): void {
-    this.#checkAlive();
-    const error = value.storage.error ?? this.#late;
-    this.#late = null;
-    if (error !== null) throw error;
-  }
-
-  /** Notes an error of recorded work: values of commands from `sequence` on do not exist. */
-  #fail(error: unknown, node: Node | null, sequence: number): void {
-    if (SeqError.is(error) && !error.message.includes('Recorded at'))
-      error.message = located(error.message, node ?? this.#running);
-    this.#late ??= error;
-    for (const storage of this.#alive) {
-      if ((this.#born.get(storage) ?? -1) >= sequence) storage.error ??= error;
-    }
-  }
-
-  #refused(message: string, commands: readonly Submitted[]): void {
-    const named = commands.find((c) => message.includes(`"${c.label}"`)) ?? commands[0];
-    this.#fail(
-      new DeviceError(
-        `${named?.node?.op.name ?? 'webgpu'}: the driver must accept the work, it answered: ${message.split('\n')[0]}. This is a bug in a kernel (${named?.label ?? 'unknown'}); please report it.`,
-      ),
-      named?.node ?? null,
-      commands[0]?.sequence ?? 0,
-    );
   }
 
   // Plans
@@ -625,7 +480,7 @@ export class WebGPUDevice implements Device {
   /** For plans: notes results and hands the work on. */
   ran(outputs: readonly Value[], from: number): void {
     this.counters.replays++;
-    for (const v of outputs) this.#born.set(v.storage, from);
+    for (const v of outputs) this.#faults.born(v.storage, from);
     this.#queue.pump();
     this.#queue.submit();
   }
@@ -657,7 +512,7 @@ export class WebGPUDevice implements Device {
   async granted(): Promise<void> {
     const refused = await this.#pool.granted();
     if (refused === null) return;
-    if (this.#late === refused) this.#late = null;
+    this.#faults.forget(refused);
     throw refused;
   }
 
@@ -692,41 +547,17 @@ export class WebGPUDevice implements Device {
 
   /** Lets go of everything on the GPU. Tensors of the device are dead afterwards. */
   dispose(): void {
-    if (this.#gone !== null) return;
+    if (this.#faults.gone !== null) return;
     this.#pool.dispose();
     this.#queue.dispose();
-    this.#nans?.buffer.destroy();
-    this.#gone = new DeviceError(`webgpu: the device ${this.name} was disposed of. Request a new one.`);
+    this.#poison?.dispose();
+    this.#faults.gone = new DeviceError(
+      `webgpu: the device ${this.name} was disposed of. Request a new one.`,
+    );
     this.#release?.();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-/** Bytes of f32 and f16 that are no number. */
-const nans = (bytes: number): Uint8Array<ArrayBuffer> =>
-  new Uint8Array(new Uint32Array(bytes / 4).fill(0x7fff_ffff).buffer);
-
-/** 64 KiB of them, to be copied. */
-function nanBlock(gpu: GPUDevice): GpuBlock {
-  const size = 65_536;
-  const buffer = gpu.createBuffer({ label: 'NaN', size, usage: usage.copySource | usage.copyTarget });
-  gpu.queue.writeBuffer(buffer, 0, nans(size));
-  return new GpuBlock(size, buffer, -1);
-}
-
-/** Host data as the GPU keeps it: whole words, a word per bool. */
-function wordsOf(dtype: DType, data: TypedArray): Uint8Array {
-  if (dtype === 'bool') return new Uint8Array(Uint32Array.from(data).buffer);
-  const out = new Uint8Array(tensorBytes(dtype, data.length));
-  out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  return out;
-}
-
-/** The other way round. */
-function elementsOf(dtype: DType, bytes: ArrayBuffer, n: number): TypedArray {
-  if (dtype === 'bool') return Uint8Array.from(new Uint32Array(bytes, 0, n));
-  return typedView(dtype, bytes, 0, n);
 }

@@ -1,4 +1,4 @@
-export type { DeviceOptions, GpuCounters } from './device.js';
+export type { DeviceOptions, GpuCounters } from './options.js';
 export { WebGPUDevice } from './device.js';
 export type { WebGPUOptions } from './request.js';
 export { requestWebGPU } from './request.js';

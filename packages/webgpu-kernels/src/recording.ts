@@ -1,6 +1,6 @@
 import { DeviceError } from '@seq/tensor';
 import type { GpuLimits } from '@seq/tensor/engine';
-import type { DeviceOptions } from './device.js';
+import type { DeviceOptions } from './options.js';
 import { WebGPUDevice } from './device.js';
 import { maxWorkgroups } from './wgsl/index.js';
 

@@ -1,7 +1,7 @@
 import { DeviceError } from '@seq/tensor';
 import type { GpuLimits } from '@seq/tensor/engine';
 import { loadKernels } from '@seq/tensor/engine';
-import type { DeviceOptions } from './device.js';
+import type { DeviceOptions } from './options.js';
 import { WebGPUDevice } from './device.js';
 
 const featureNames = {
