@@ -1,6 +1,6 @@
 // The commands of the repository. Each takes the arguments the user typed and gives an exit code.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -106,26 +106,25 @@ export const commands = {
     return printSummary(readReports(groups), code);
   },
 
-  /** The laws of every mechanism on WebGPU. */
+  /** The laws of every mechanism on WebGPU: in Node, or where arguments say; without arguments in a browser too. */
   async 'test:gpu'(args) {
-    const file = join(root, 'node_modules', '.cache', 'laws-gpu.json');
-    const where =
-      args.length > 0
-        ? args
-        : [
-            'packages/attention',
-            'packages/conv',
-            'packages/nn',
-            'packages/rnn',
-            'tooling/conformance/src/flash-core',
-          ];
-    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-    const code = await node([programFile('vitest'), 'run', '-t', 'webgpu', ...reporters, ...where], root, {
-      SEQ_LAWS: 'webgpu',
-    });
-    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(file, 'utf8'));
-    console.log(`\n${numPassedTests} passed, ${numFailedTests} failed`);
-    return code;
+    const rooms = ['packages/attention', 'packages/conv', 'packages/nn', 'packages/rnn'];
+    const where = args.length > 0 ? args : [...rooms, 'tooling/conformance/src/flash-core'];
+    const browser = ['--config', 'tooling/webgpu-test/vitest.config.ts', 'laws.browser'];
+    const [sum, codes] = [{ passed: 0, failed: 0 }, /** @type {number[]} */ ([])];
+    for (const run of [['-t', 'webgpu', ...where], ...(args.length > 0 ? [] : [browser])]) {
+      const file = join(root, 'node_modules', '.cache', 'laws-gpu.json');
+      rmSync(file, { force: true });
+      const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+      codes.push(
+        await node([programFile('vitest'), 'run', ...reporters, ...run], root, { SEQ_LAWS: 'webgpu' }),
+      );
+      const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(file, 'utf8'));
+      sum.passed += numPassedTests;
+      sum.failed += numFailedTests;
+    }
+    console.log(`\n${sum.passed} passed, ${sum.failed} failed`);
+    return Math.max(...codes);
   },
   /** Serves the lab as a page that trains in the browser. */
   'lab:page': (args) => lab('page', args),
