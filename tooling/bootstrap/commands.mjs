@@ -109,7 +109,8 @@ export const commands = {
   /** The laws of every mechanism on WebGPU: in Node, or where arguments say; without arguments in a browser too. */
   async 'test:gpu'(args) {
     const rooms = ['packages/attention', 'packages/conv', 'packages/nn', 'packages/rnn'];
-    const where = args.length > 0 ? args : [...rooms, 'tooling/conformance/src/flash-core'];
+    const kernels = ['packages/webgpu-kernels/src/verify/designs', 'tooling/conformance/src/flash-core'];
+    const where = args.length > 0 ? args : [...rooms, ...kernels];
     const browser = ['--config', 'tooling/webgpu-test/vitest.config.ts', 'laws.browser'];
     const [sum, codes] = [{ passed: 0, failed: 0 }, /** @type {number[]} */ ([])];
     for (const run of [['-t', 'webgpu', ...where], ...(args.length > 0 ? [] : [browser])]) {

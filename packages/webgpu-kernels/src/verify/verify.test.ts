@@ -3,7 +3,7 @@ import { apply1, defineOp } from '@seq/tensor';
 import type { GpuVariant, Op } from '@seq/tensor/engine';
 import { describe, expect, test } from 'vitest';
 import { tensorKernels } from '../kernels/index.js';
-import { besideDevice, floorTestDevice, testDevice } from '../testkit.js';
+import { besideDevice, testDevice } from '../testkit.js';
 import { grid, memo, reads, shader, writes } from '../wgsl/index.js';
 import { tensorCases } from './cases.js';
 import { verify } from './verify.js';
@@ -38,9 +38,6 @@ const caseOf = (op: Op): { op: Op; run: (s: { floats(shape: number[]): Tensor })
   op,
   run: (s) => apply1(op, [s.floats([100])], null),
 });
-
-const reached = new Set<string>();
-let all: string[] = [];
 
 describe('verify', () => {
   test('demotes a kernel that is wrong; the next one takes its place', async () => {
@@ -79,23 +76,9 @@ describe('verify', () => {
     expect([...tensorKernels().keys()].filter((op) => !covered.has(op)).map((op) => op.name)).toEqual([]);
   });
 
-  test.each([
-    ['this adapter', testDevice],
-    ['a device at the floor', floorTestDevice],
-    ['this adapter with the kernels meant for GPUs', () => besideDevice({ assumeGpu: true })],
-  ])(
-    'every kernel is right on %s',
-    async (_, open) => {
-      const report = await verify(await open());
-      expect(report.verdicts.filter((v) => v.fault !== null)).toEqual([]);
-      for (const v of report.verdicts) if (v.cases > 0) reached.add(`${v.op}/${v.variant}`);
-      expect(report.verdicts.length).toBeGreaterThan(90);
-      all = report.verdicts.map((v) => `${v.op}/${v.variant}`);
-    },
-    120_000,
-  );
-
-  test('no kernel escapes: every variant runs on one of these devices', () => {
-    expect(all.filter((name) => !reached.has(name))).toEqual([]);
-  });
+  test('every kernel is right on this adapter', async () => {
+    const report = await verify(await testDevice());
+    expect(report.verdicts.filter((v) => v.fault !== null)).toEqual([]);
+    expect(report.verdicts.length).toBeGreaterThan(90);
+  }, 120_000);
 });
