@@ -30,8 +30,9 @@ export function initParams(
   }: ResolvedOptions,
   mixers: readonly CausalMixer<Tree, Tree>[],
   key: Key,
-  o: TensorOptions = {},
+  options: TensorOptions = {},
 ): LanguageModelParams {
+  const o = { device: key.device, ...options };
   return scope(() => {
     const table = (std: number): { init: Initializer } => ({ ...o, init: normalInit(std) });
     const normParams = (): Tree => (norm === 'rms' ? rmsNormInit(C, o) : layerNormInit(C, o));

@@ -4,6 +4,7 @@ import { cloneState, countParams, defineMixer } from '@seq/nn';
 import type { Mixer } from '@seq/nn';
 import { ema, gru, lstm } from '@seq/rnn';
 import {
+  createCpu,
   explain,
   IndexError,
   key,
@@ -16,6 +17,7 @@ import {
   StateError,
   tensor,
   treeEntries,
+  treeLeaves,
   treeMap,
   valueAndGrad,
 } from '@seq/tensor';
@@ -65,6 +67,10 @@ describe('the three forms are one function', () => {
       hybrid({ norm: false, feedForward: false, residual: false, headBias: true }),
     ],
   ];
+  test.each(variants)('%s: parameters are made where the key lives', (_, lm) => {
+    const device = createCpu({ name: 'another' });
+    for (const leaf of treeLeaves(lm.init(key(1, { device })))) expect(leaf.device).toBe(device);
+  });
   test.each(variants)('%s', async (_, lm) => {
     const params = lm.init(key(1), f64);
     const [B, T] = [2, 9];

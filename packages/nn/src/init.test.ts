@@ -1,4 +1,4 @@
-import { eye, key, matmul } from '@seq/tensor';
+import { createCpu, eye, key, matmul } from '@seq/tensor';
 import type { Tensor } from '@seq/tensor';
 import { describe, expect, test } from 'vitest';
 import { expectClose, numbers } from '../test/check.js';
@@ -37,6 +37,16 @@ async function expectMoments(t: Tensor, variance: number, bound: number): Promis
 }
 
 describe('initialisers', () => {
+  test.each<[string, Initializer]>([
+    ['zeros', zerosInit],
+    ['ones', onesInit],
+    ['a constant', constantInit(2)],
+    ['the identity', identityInit],
+  ])('%s is made where the key lives', (_, init) => {
+    const device = createCpu({ name: 'another' });
+    expect(init(key(1, { device }), [2, 2]).device).toBe(device);
+  });
+
   test.each<[string, Initializer, variance: number, bound: number]>([
     ['uniformFan', uniformFan, 1 / 300, 0.1],
     ['xavierUniform', xavierUniform, 2 / 400, Math.sqrt(6 / 400)],

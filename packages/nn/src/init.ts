@@ -180,24 +180,24 @@ export function uniformInit(low: number, high: number): Initializer {
 }
 
 /** Zeros. */
-export function zerosInit(_key: Key, shape: Shape, o: InitOptions = {}): Tensor {
-  return zeros(shape, target(o));
+export function zerosInit(key: Key, shape: Shape, o: InitOptions = {}): Tensor {
+  return zeros(shape, { device: key.device, ...target(o) });
 }
 
 /** Ones. */
-export function onesInit(_key: Key, shape: Shape, o: InitOptions = {}): Tensor {
-  return ones(shape, target(o));
+export function onesInit(key: Key, shape: Shape, o: InitOptions = {}): Tensor {
+  return ones(shape, { device: key.device, ...target(o) });
 }
 
 /** One value everywhere. */
 export function constantInit(value: number): Initializer {
-  return (_key, shape, o = {}) => full(shape, value, target(o));
+  return (key, shape, o = {}) => full(shape, value, { device: key.device, ...target(o) });
 }
 
 /** The identity matrix, for recurrent weights (Le, Jaitly and Hinton 2015). */
-export function identityInit(_key: Key, shape: Shape, o: InitOptions = {}): Tensor {
+export function identityInit(key: Key, shape: Shape, o: InitOptions = {}): Tensor {
   if (shape.length !== 2 || shape[0] !== shape[1]) {
     throw new ShapeError(`identityInit: a square matrix is needed, got ${show(shape)}.`);
   }
-  return eye(shape[0], target(o));
+  return eye(shape[0], { device: key.device, ...target(o) });
 }

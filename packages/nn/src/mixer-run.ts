@@ -106,7 +106,7 @@ export function defineNoncausal<P>(d: NoncausalDefinition<P>): NoncausalMixer<P>
     ...declared(d),
     causal: false,
     honours,
-    init: (key, o) => scope(() => d.init(key, o)),
+    init: (key, o) => scope(() => d.init(key, { device: key.device, ...o })),
     forward(params, x, o = {}) {
       const at = `${name}.forward`;
       const { B, T } = checkSequence(at, d.spec.dModel, x);
@@ -206,7 +206,7 @@ export function defineCausal<P, S>(d: CausalDefinition<P, S>): CausalMixer<P, S>
         ? [...new Set<RunOption>([...honours, 'lengths', 'resets'])]
         : honours);
     },
-    init: (key, o) => scope(() => d.init(key, o)),
+    init: (key, o) => scope(() => d.init(key, { device: key.device, ...o })),
     initState(batch, o) {
       checkBatch(name, batch);
       // New containers: a definition may hand out the same empty state again and again.

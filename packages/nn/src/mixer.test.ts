@@ -8,6 +8,7 @@ import {
   key,
   linearRecurrence,
   normal,
+  ones,
   SeqError,
   stack,
   tensor,
@@ -562,6 +563,19 @@ describe('run options', () => {
 });
 
 describe('courtesies', () => {
+  test('parameters are made where the key lives', () => {
+    const device = createCpu({ name: 'another' });
+    const constants = defineMixer({
+      spec: { kind: 'test/constants', dModel: C, options: {} },
+      causal: false,
+      init: (_, o) => ({ scale: ones([C], o) }),
+      forward: ({ scale }, x) => x.mul(scale),
+      cost: () => ({ params: C, matmulFlops: 0, flops: 0, stateFloats: 0 }),
+    });
+    for (const m of [constants, leaky({ dModel: C })])
+      for (const leaf of treeLeaves(m.init(key(1, { device })))) expect(leaf.device).toBe(device);
+  });
+
   test('bind carries the parameters', async () => {
     const layer = bind(mixer, params);
     const x = normals(2, [2, 4, C]);

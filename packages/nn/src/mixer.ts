@@ -67,6 +67,7 @@ export interface MixerCommon<P> {
   readonly reach?: number;
   /** Run options that have their effect here; others are refused, except `key`, which a mixer without randomness ignores. */
   readonly honours: readonly RunOption[];
+  /** Parameters, on the device of the key unless told otherwise. */
   init(key: Key, o?: TensorOptions): P;
   /** Train form, all positions at once: `[B, T, C] → [B, T, C]`. */
   forward(params: P, x: Tensor, o?: RunOptions): Tensor;

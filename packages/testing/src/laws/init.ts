@@ -54,9 +54,12 @@ export async function init(mixer: Mixer, ctx: LawContext): Promise<void> {
   );
 }
 
-/** Parameters and states are made where and in what precision they are asked for: f32 where nobody asks. */
+/** Parameters and states are made where and in what precision they are asked for: with the key, and f32, where nobody asks. */
 function inPlace(mixer: Mixer, ctx: LawContext, device: Device, dtype: DType | undefined): void {
-  const made: [string, Tree][] = [['init', mixer.init(key(1, { device }), { device, dtype })]];
+  const made: [string, Tree][] = [
+    ['init', mixer.init(key(1, { device }), { device, dtype })],
+    ['init without a device', mixer.init(key(1, { device }), { dtype })],
+  ];
   if (mixer.causal) made.push(['initState', mixer.initState(1, { device, dtype, maxLength: 4 })]);
   for (const [name, tree] of made)
     for (const [path, leaf] of treeEntries(tree))
