@@ -18,7 +18,7 @@ const target = join(process.cwd(), 'src', 'wasm', 'modules.ts');
 /** Constants of the core lie from 1024 on, those of all others from 4096 on: see memory.as. */
 const places = { core: [1024, 4096], guest: [4096, 8192] };
 const flags = [
-  ...['-O3', '--runtime', 'stub', '--noAssert'],
+  ...['-O3s', '--runtime', 'stub', '--noAssert'],
   // The import of a shared memory; where there are no threads, one byte makes it that of an ordinary one.
   ...[
     '--importMemory',

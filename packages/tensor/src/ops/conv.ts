@@ -9,9 +9,8 @@ import {
   weightGradScratch,
 } from '../cpu/conv.js';
 import { apply1 } from '../engine/apply.js';
-import type { Aval } from '../engine/dtype.js';
 import { DTypeError, OptionError, ShapeError, show } from '../engine/errors.js';
-import type { Op, OpCost } from '../engine/op.js';
+import type { Op } from '../engine/op.js';
 import { defineOp } from '../engine/op.js';
 
 /** Everything about a convolution but the batch: fixed by the shapes of x and w and the options. */
@@ -27,82 +26,80 @@ export interface ConvAttrs {
   readonly left: number;
 }
 
-const shapeOf = (batch: number, attrs: ConvAttrs): ConvShape => ({ batch, ...attrs });
+/** The three tensors of a convolution: it is linear in each, so what makes one of them needs the other two. */
+type Part = 'x' | 'w' | 'y';
 
-function cost(batch: number, a: ConvAttrs): OpCost {
-  const flops = 2 * batch * a.outLength * a.outChannels * a.width * (a.inChannels / a.groups);
-  return { flops, matmulFlops: flops };
+/** What each is made of. */
+const sources: Readonly<Record<Part, readonly [Part, Part]>> = {
+  x: ['y', 'w'],
+  w: ['x', 'y'],
+  y: ['x', 'w'],
+};
+
+const shapes: Readonly<Record<Part, (B: number, a: ConvAttrs) => number[]>> = {
+  x: (B, a) => [B, a.inLength, a.inChannels],
+  w: (_, a) => [a.width, a.inChannels / a.groups, a.outChannels],
+  y: (B, a) => [B, a.outLength, a.outChannels],
+};
+
+/** The op that makes a part: its gradients are the ops that make the other two. */
+function defineConv(
+  name: string,
+  part: Part,
+  scratch: (s: ConvShape) => number,
+  kernel: typeof convForward,
+): Op<ConvAttrs> {
+  const from = sources[part];
+  return defineOp<ConvAttrs>({
+    name,
+    infer(inputs, a) {
+      const B = inputs[0].shape[0];
+      for (const [i, { shape }] of inputs.entries()) {
+        const want = shapes[from[i]](B, a);
+        if (shape.length !== 3 || shape.some((d, axis) => d !== want[axis]))
+          throw new ShapeError(`${name}: ${from[i]} must be ${show(want)}, got ${show(shape)}.`);
+      }
+      return { shape: shapes[part](B, a), dtype: inputs[0].dtype };
+    },
+    scratch: ([first], a) => scratch({ batch: first.shape[0], ...a }),
+    cpu({ inputs: [first, second], outputs: [out], attrs, scratch: at }) {
+      kernel({ batch: first.shape[0], ...attrs }, first, second, out, at);
+    },
+    vjp({ inputs, cotangents: [g], attrs, needs }) {
+      const known = { [part]: g!, [from[0]]: inputs[0], [from[1]]: inputs[1] } as Record<Part, Tensor>;
+      return from.map((to, i) => {
+        const [first, second] = sources[to];
+        return needs[i] ? apply1(opOf(to), [known[first], known[second]], attrs) : null;
+      });
+    },
+    cost([first], _, a) {
+      const flops = 2 * first.shape[0] * a.outLength * a.outChannels * a.width * (a.inChannels / a.groups);
+      return { flops, matmulFlops: flops };
+    },
+  });
 }
 
-const xShape = (B: number, a: ConvAttrs): number[] => [B, a.inLength, a.inChannels];
-const yShape = (B: number, a: ConvAttrs): number[] => [B, a.outLength, a.outChannels];
-const wShape = (a: ConvAttrs): number[] => [a.width, a.inChannels / a.groups, a.outChannels];
-
-function expect(name: string, what: string, got: Aval, want: readonly number[]): void {
-  if (got.shape.length !== want.length || got.shape.some((d, i) => d !== want[i])) {
-    throw new ShapeError(`${name}: ${what} must be ${show(want)}, got ${show(got.shape)}.`);
-  }
-}
+const opOf = (part: Part): Op<ConvAttrs> =>
+  ({ x: conv1dInputGradOp, w: conv1dWeightGradOp, y: conv1dOp })[part];
 
 /** y from x and w. */
-export const conv1dOp: Op<ConvAttrs> = /* @__PURE__ */ defineOp<ConvAttrs>({
-  name: 'conv1d',
-  infer([x, w], a) {
-    const B = x.shape[0];
-    expect('conv1d', 'x', x, xShape(B, a));
-    expect('conv1d', 'w', w, wShape(a));
-    return { shape: yShape(B, a), dtype: x.dtype };
-  },
-  scratch: ([x], a) => forwardScratch(shapeOf(x.shape[0], a)),
-  cpu({ inputs: [x, w], outputs: [y], attrs, scratch }) {
-    convForward(shapeOf(x.shape[0], attrs), x, w, y, scratch);
-  },
-  vjp: ({ inputs: [x, w], cotangents: [g], attrs, needs }) => [
-    needs[0] ? apply1(conv1dInputGradOp, [g!, w], attrs) : null,
-    needs[1] ? apply1(conv1dWeightGradOp, [x, g!], attrs) : null,
-  ],
-  cost: ([x], _, a) => cost(x.shape[0], a),
-});
+export const conv1dOp: Op<ConvAttrs> = /* @__PURE__ */ defineConv('conv1d', 'y', forwardScratch, convForward);
 
-/** dx from dy and w. Linear in both, so its own gradients are the other two ops. */
-export const conv1dInputGradOp: Op<ConvAttrs> = /* @__PURE__ */ defineOp<ConvAttrs>({
-  name: 'conv1dInputGrad',
-  infer([dy, w], a) {
-    const B = dy.shape[0];
-    expect('conv1dInputGrad', 'dy', dy, yShape(B, a));
-    expect('conv1dInputGrad', 'w', w, wShape(a));
-    return { shape: xShape(B, a), dtype: dy.dtype };
-  },
-  scratch: ([dy], a) => inputGradScratch(shapeOf(dy.shape[0], a)),
-  cpu({ inputs: [dy, w], outputs: [dx], attrs, scratch }) {
-    convInputGrad(shapeOf(dy.shape[0], attrs), dy, w, dx, scratch);
-  },
-  vjp: ({ inputs: [dy, w], cotangents: [g], attrs, needs }) => [
-    needs[0] ? apply1(conv1dOp, [g!, w], attrs) : null,
-    needs[1] ? apply1(conv1dWeightGradOp, [g!, dy], attrs) : null,
-  ],
-  cost: ([dy], _, a) => cost(dy.shape[0], a),
-});
+/** dx from dy and w. */
+export const conv1dInputGradOp: Op<ConvAttrs> = /* @__PURE__ */ defineConv(
+  'conv1dInputGrad',
+  'x',
+  inputGradScratch,
+  convInputGrad,
+);
 
 /** dw from x and dy. */
-export const conv1dWeightGradOp: Op<ConvAttrs> = /* @__PURE__ */ defineOp<ConvAttrs>({
-  name: 'conv1dWeightGrad',
-  infer([x, dy], a) {
-    const B = x.shape[0];
-    expect('conv1dWeightGrad', 'x', x, xShape(B, a));
-    expect('conv1dWeightGrad', 'dy', dy, yShape(B, a));
-    return { shape: wShape(a), dtype: x.dtype };
-  },
-  scratch: ([x], a) => weightGradScratch(shapeOf(x.shape[0], a)),
-  cpu({ inputs: [x, dy], outputs: [dw], attrs, scratch }) {
-    convWeightGrad(shapeOf(x.shape[0], attrs), x, dy, dw, scratch);
-  },
-  vjp: ({ inputs: [x, dy], cotangents: [g], attrs, needs }) => [
-    needs[0] ? apply1(conv1dInputGradOp, [dy, g!], attrs) : null,
-    needs[1] ? apply1(conv1dOp, [x, g!], attrs) : null,
-  ],
-  cost: ([x], _, a) => cost(x.shape[0], a),
-});
+export const conv1dWeightGradOp: Op<ConvAttrs> = /* @__PURE__ */ defineConv(
+  'conv1dWeightGrad',
+  'w',
+  weightGradScratch,
+  convWeightGrad,
+);
 
 /** Options of `conv1d`. */
 export interface Conv1dOptions {

@@ -23,7 +23,7 @@ export const arangeOp: Op<{
   readonly step: number;
   readonly count: number;
   readonly dtype: DType;
-}> = defineOp({
+}> = /* @__PURE__ */ defineOp({
   name: 'arange',
   infer: (_, { count, dtype }) => ({ shape: [count], dtype }),
   cpu({ outputs, attrs: { start, step, count, dtype } }) {

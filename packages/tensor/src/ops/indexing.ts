@@ -7,10 +7,11 @@ import { DTypeError, IndexError, OptionError, ShapeError, show } from '../engine
 import { normalizeAxis } from '../engine/layout.js';
 import type { CpuView, Op } from '../engine/op.js';
 import { defineOp } from '../engine/op.js';
+import { copyOver } from './shape.js';
 
-function checkIndices(name: string, idx: Aval): void {
+function checkIndices(name: string, idx: Aval, what = 'indices'): void {
   if (idx.dtype !== 'i32')
-    throw new DTypeError(`${name}: indices must be i32, got ${idx.dtype}. Use cast('i32').`);
+    throw new DTypeError(`${name}: ${what} must be i32, got ${idx.dtype}. Use cast('i32').`);
 }
 
 function outOfRange(name: string, value: number, size: number, at: number): never {
@@ -20,7 +21,20 @@ function outOfRange(name: string, value: number, size: number, at: number): neve
 }
 
 const free = (): { flops: number } => ({ flops: 0 });
-const product = (shape: readonly number[], from: number, to: number): number => sizeOf(shape.slice(from, to));
+/** [P, N, Q]: an axis, and how many elements lie before and behind it. */
+const around = ({ shape }: CpuView, axis: number): [P: number, N: number, Q: number] => [
+  sizeOf(shape.slice(0, axis)),
+  shape[axis],
+  sizeOf(shape.slice(axis + 1)),
+];
+
+/** Refuses two types of elements. */
+function checkSame(name: string, a: Aval, b: Aval): void {
+  if (a.dtype !== b.dtype)
+    throw new DTypeError(
+      `${name}: element types must agree, got ${a.dtype} and ${b.dtype}. Use cast() on one of them.`,
+    );
+}
 
 /** Sums are of numbers: f16 is a storage type. */
 function checkSum(name: string, { dtype }: Aval): void {
@@ -46,7 +60,7 @@ export const gatherOp: Op<AxisAttrs> = /* @__PURE__ */ defineOp<AxisAttrs>({
     const { inputs, outputs } = call;
     const { axis } = call.attrs;
     const [x, idx, o] = [inputs[0], inputs[1], outputs[0]];
-    const [P, N, Q] = [product(x.shape, 0, axis), x.shape[axis], product(x.shape, axis + 1, x.shape.length)];
+    const [P, N, Q] = around(x, axis);
     const I = sizeOf(idx.shape);
     const kernels = x.data.BYTES_PER_ELEMENT === 4 ? kernelsOf(call) : null;
     if (kernels !== null) {
@@ -78,11 +92,7 @@ export const scatterAddOp: Op<AxisAttrs> = /* @__PURE__ */ defineOp<AxisAttrs>({
   infer([x, idx, u], { axis }) {
     checkIndices('scatterAdd', idx);
     checkSum('scatterAdd', x);
-    if (x.dtype !== u.dtype) {
-      throw new DTypeError(
-        `scatterAdd: element types must agree, got ${x.dtype} and ${u.dtype}. Use cast() on one of them.`,
-      );
-    }
+    checkSame('scatterAdd', x, u);
     const want = [...x.shape.slice(0, axis), ...idx.shape, ...x.shape.slice(axis + 1)];
     if (want.length !== u.shape.length || want.some((d, i) => d !== u.shape[i])) {
       throw new ShapeError(
@@ -95,9 +105,9 @@ export const scatterAddOp: Op<AxisAttrs> = /* @__PURE__ */ defineOp<AxisAttrs>({
     const { inputs, outputs } = call;
     const { axis } = call.attrs;
     const [x, idx, u, o] = [inputs[0], inputs[1], inputs[2], outputs[0]];
-    const [P, N, Q] = [product(x.shape, 0, axis), x.shape[axis], product(x.shape, axis + 1, x.shape.length)];
+    const [P, N, Q] = around(x, axis);
     const I = sizeOf(idx.shape);
-    copyDense(x, o);
+    copyOver(x, o);
     const kernels = x.data instanceof Float32Array ? kernelsOf(call) : null;
     if (kernels !== null) {
       const wrong = kernels.scatterRows(address(o), address(u), address(idx), P, N, I, Q);
@@ -158,7 +168,7 @@ export const addAlongOp: Op<AxisAttrs> = /* @__PURE__ */ defineOp<AxisAttrs>({
   },
   cpu({ inputs, outputs, attrs: { axis } }) {
     const [x, idx, u, o] = [inputs[0], inputs[1], inputs[2], outputs[0]];
-    copyDense(x, o);
+    copyOver(x, o);
     walkAlong('addAlong', x, idx, axis, (k, xi) => {
       o.data[o.offset + xi] += u.data[u.offset + k];
     });
@@ -177,7 +187,7 @@ function walkAlong(
   axis: number,
   visit: (k: number, xi: number) => void,
 ): void {
-  const [P, N, Q] = [product(x.shape, 0, axis), x.shape[axis], product(x.shape, axis + 1, x.shape.length)];
+  const [P, N, Q] = around(x, axis);
   const I = idx.shape[axis];
   for (let p = 0, k = 0; p < P; p++) {
     for (let i = 0; i < I; i++) {
@@ -217,8 +227,7 @@ interface WindowAttrs extends AxisAttrs {
 
 /** Start positions: a scalar for all rows of axis 0, or one per row when the window lies on axis 1. */
 function checkStart(name: string, x: Aval, start: Aval, axis: number): void {
-  if (start.dtype !== 'i32')
-    throw new DTypeError(`${name}: start must be i32, got ${start.dtype}. Use cast('i32').`);
+  checkIndices(name, start, 'start');
   const perRow = start.shape.length === 1 && axis === 1 && start.shape[0] === x.shape[0];
   if (start.shape.length !== 0 && !perRow) {
     throw new ShapeError(
@@ -236,11 +245,7 @@ function eachWindow(
   size: number,
   visit: (small: number, large: number, n: number) => void,
 ): void {
-  const [P, N, Q] = [
-    product(whole.shape, 0, axis),
-    whole.shape[axis],
-    product(whole.shape, axis + 1, whole.shape.length),
-  ];
+  const [P, N, Q] = around(whole, axis);
   for (let p = 0; p < P; p++) {
     const s = start.data[start.offset + (start.shape.length === 1 ? p : 0)];
     if (s < 0 || s + size > N) {
@@ -280,11 +285,7 @@ export const updateAtOp: Op<AxisAttrs> = /* @__PURE__ */ defineOp<AxisAttrs>({
   inplace: [0],
   infer([x, update, start], { axis }) {
     checkStart('updateAt', x, start, axis);
-    if (x.dtype !== update.dtype) {
-      throw new DTypeError(
-        `updateAt: element types must agree, got ${x.dtype} and ${update.dtype}. Use cast() on one of them.`,
-      );
-    }
+    checkSame('updateAt', x, update);
     if (
       update.shape.length !== x.shape.length ||
       update.shape.some((d, i) => (i === axis ? d > x.shape[i] : d !== x.shape[i]))
@@ -300,7 +301,7 @@ export const updateAtOp: Op<AxisAttrs> = /* @__PURE__ */ defineOp<AxisAttrs>({
     const size = update.shape[axis];
     // All windows are checked before the first write, since x may be overwritten in place.
     eachWindow('updateAt', x, start, axis, size, () => {});
-    copyDense(x, o);
+    copyOver(x, o);
     eachWindow('updateAt', x, start, axis, size, (small, large, n) => {
       for (let i = 0; i < n; i++) o.data[o.offset + large + i] = update.data[update.offset + small + i]!;
     });
@@ -316,17 +317,6 @@ export const updateAtOp: Op<AxisAttrs> = /* @__PURE__ */ defineOp<AxisAttrs>({
   },
   cost: free,
 });
-
-function copyDense(x: CpuView, o: CpuView): void {
-  const n = sizeOf(x.shape);
-  if (
-    x.data.buffer === o.data.buffer &&
-    x.data.byteOffset + x.offset * x.data.BYTES_PER_ELEMENT ===
-      o.data.byteOffset + o.offset * o.data.BYTES_PER_ELEMENT
-  )
-    return;
-  o.data.set(x.data.subarray(x.offset, x.offset + n), o.offset);
-}
 
 // ---- functions -------------------------------------------------------------------------------------------------
 

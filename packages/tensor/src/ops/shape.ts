@@ -15,11 +15,11 @@ const free = (): { flops: number } => ({ flops: 0 });
 
 /** Copies a strided operand into a dense one of the same size; both in the memory of `kernels` when given. */
 export function copyInto(x: CpuView, o: CpuView, kernels: Kernels | null = null): void {
-  const rows = planRows(x.shape, [stridesOf(x.shape), x.strides]);
   if (kernels === null || x.data.BYTES_PER_ELEMENT !== 4) {
-    copyRows(rows, x, o);
+    place(x, o, o.offset, stridesOf(x.shape));
     return;
   }
+  const rows = planRows(x.shape, [stridesOf(x.shape), x.strides]);
   const block = blockOf(rows);
   const [op, xp] = [o.data.byteOffset, x.data.byteOffset];
   const [step, row] = [rows.step[1], block.strides[1]];
@@ -28,28 +28,25 @@ export function copyInto(x: CpuView, o: CpuView, kernels: Kernels | null = null)
   );
 }
 
-function copyRows(rows: ReturnType<typeof planRows>, x: CpuView, o: CpuView): void {
-  const [xd, od, n, s] = [x.data, o.data, rows.n, rows.step[1]];
-  if (s === 1 && n >= 32) {
-    eachRow(rows, [o.offset, x.offset], (oi, xi) => od.set(xd.subarray(xi, xi + n), oi));
-    return;
-  }
-  eachRow(rows, [o.offset, x.offset], (oi, xi) => {
-    for (const e = oi + n; oi < e; oi++, xi += s) od[oi] = xd[xi]!;
+/** Copies x to elements of o that lie from `from` on with strides of their own. */
+function place(x: CpuView, o: CpuView, from: number, strides: readonly number[]): void {
+  const rows = planRows(x.shape, [strides, x.strides]);
+  const [os, xs] = rows.step as [number, number];
+  const [xd, od, n] = [x.data, o.data, rows.n];
+  eachRow(rows, [from, x.offset], (oi, xi) => {
+    if (os === 1 && xs === 1 && n >= 32) od.set(xd.subarray(xi, xi + n), oi);
+    else for (let i = 0; i < n; i++, oi += os, xi += xs) od[oi] = xd[xi]!;
   });
 }
 
-function copyKernel(call: CpuCall<unknown>): void {
-  const x = call.inputs[0];
-  const o = call.outputs[0];
-  if (
-    x.data.buffer === o.data.buffer &&
-    x.data.byteOffset + x.offset * x.data.BYTES_PER_ELEMENT ===
-      o.data.byteOffset + o.offset * o.data.BYTES_PER_ELEMENT
-  )
-    return;
-  copyInto(x, o, kernelsOf(call));
+/** The same, unless x lies where o does. */
+export function copyOver(x: CpuView, o: CpuView, kernels?: Kernels | null): void {
+  const at = ({ data, offset }: CpuView): number => data.byteOffset + offset * data.BYTES_PER_ELEMENT;
+  if (x.data.buffer !== o.data.buffer || at(x) !== at(o)) copyInto(x, o, kernels);
 }
+
+const copyKernel = (call: CpuCall<unknown>): void =>
+  copyOver(call.inputs[0], call.outputs[0], kernelsOf(call));
 
 /** The same elements in a dense layout of their own. */
 export const copyOp: Op<null> = /* @__PURE__ */ defineOp<null>({
@@ -144,12 +141,8 @@ export const unsliceOp: Op<SliceAttrs & { readonly size: number }> = /* @__PURE_
     if (count !== size) o.data.fill(0, o.offset, o.offset + len);
     if (count === 0) return;
     const strides = stridesOf(o.shape);
-    const rows = planRows(x.shape, [strides.map((s, i) => (i === axis ? s * step : s)), x.strides]);
-    const [os, xs] = rows.step as [number, number];
-    const [xd, od, n] = [x.data, o.data, rows.n];
-    eachRow(rows, [o.offset + start * strides[axis], x.offset], (oi, xi) => {
-      for (let i = 0; i < n; i++, oi += os, xi += xs) od[oi] = xd[xi]!;
-    });
+    const apart = strides.map((s, i) => (i === axis ? s * step : s));
+    place(x, o, o.offset + start * strides[axis], apart);
   },
   vjp: ({ cotangents, attrs: { axis, start, step, count } }) => [
     apply1(sliceOp, [cotangents[0]!], { axis, start, step, count }),
@@ -187,16 +180,7 @@ export const concatOp: Op<{ readonly axis: number }> = /* @__PURE__ */ defineOp(
     const strides = stridesOf(o.shape);
     let at = o.offset;
     for (const x of inputs) {
-      const rows = planRows(x.shape, [strides, x.strides]);
-      const [os, xs] = rows.step as [number, number];
-      const [xd, od, n] = [x.data, o.data, rows.n];
-      if (os === 1 && xs === 1 && n >= 32) {
-        eachRow(rows, [at, x.offset], (oi, xi) => od.set(xd.subarray(xi, xi + n), oi));
-      } else {
-        eachRow(rows, [at, x.offset], (oi, xi) => {
-          for (let i = 0; i < n; i++, oi += os, xi += xs) od[oi] = xd[xi]!;
-        });
-      }
+      place(x, o, at, strides);
       at += x.shape[axis] * strides[axis];
     }
   },
@@ -217,7 +201,7 @@ export const padOp: Op<{
   readonly before: number;
   readonly after: number;
   readonly value: number;
-}> = defineOp({
+}> = /* @__PURE__ */ defineOp({
   name: 'pad',
   strided: true,
   infer: ([x], { axis, before, after }) => ({
@@ -228,12 +212,7 @@ export const padOp: Op<{
     const [x, o] = [inputs[0], outputs[0]];
     o.data.fill(value, o.offset, o.offset + sizeOf(o.shape));
     const strides = stridesOf(o.shape);
-    const rows = planRows(x.shape, [strides, x.strides]);
-    const [os, xs] = rows.step as [number, number];
-    const [xd, od, n] = [x.data, o.data, rows.n];
-    eachRow(rows, [o.offset + before * strides[axis], x.offset], (oi, xi) => {
-      for (let i = 0; i < n; i++, oi += os, xi += xs) od[oi] = xd[xi]!;
-    });
+    place(x, o, o.offset + before * strides[axis], strides);
   },
   vjp({ inputs, cotangents, attrs: { axis, before } }) {
     return [cotangents[0]!.slice(axis, before, before + inputs[0].shape[axis])];
