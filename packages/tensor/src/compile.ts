@@ -1,5 +1,7 @@
 import type { Device } from './device.js';
 import { defaultDevice } from './devices.js';
+import type { Shape } from './engine/dtype.js';
+import { sizeOf } from './engine/dtype.js';
 import { DeviceError, MemoryError, OptionError, StateError } from './engine/errors.js';
 import { evalGraph } from './engine/graph.js';
 import { isContiguous } from './engine/layout.js';
@@ -68,7 +70,7 @@ export function compile<A extends readonly unknown[], R>(
   const entries = new Map<string, Entry<R>>();
   const devices = new Map<Device, number>();
 
-  const prepare = (args: A): Entry<R> => {
+  const prepare = (args: A, leaves: readonly Tensor[] = treeLeaves(args)): Entry<R> => {
     for (const i of donate) {
       if (!Number.isInteger(i) || i < 0 || i >= Math.max(args.length, 1)) {
         throw new OptionError(
@@ -76,7 +78,7 @@ export function compile<A extends readonly unknown[], R>(
         );
       }
     }
-    const device = deviceOf(name, args);
+    const device = deviceOf(name, leaves);
     if (!devices.has(device)) devices.set(device, devices.size);
     const id = `${devices.get(device)}|${signature(name, args)}`;
     let entry = entries.get(id);
@@ -114,20 +116,19 @@ export function compile<A extends readonly unknown[], R>(
   const call = (...args: A): R => {
     if (state.trace !== null || state.tapes.length > 0) return f(...args);
     return scope(() => {
-      const entry = prepare(args);
+      const byArgument = args.map(treeLeaves);
+      const leaves = byArgument.flat();
+      const entry = prepare(args, leaves);
       const { traced, executable, captured } = entry;
-      const leaves = args.flatMap((a, i) => treeLeaves(a).map((t) => ({ t, moved: donate.includes(i) })));
       const device = traced.graph.device;
       device.flush();
-      const handles = [...leaves.map(({ t }) => t), ...captured];
+      const handles = [...leaves, ...captured];
+      const given = handles.map((t) => t.use(name));
       const uses = new Map<unknown, number>();
-      for (const t of handles) {
-        const s = t.use(name).storage;
-        uses.set(s, (uses.get(s) ?? 0) + 1);
-      }
-      const values = handles.map((t, i) => {
-        const shared = uses.get(t.use(name).storage)! > 1;
-        return ready(name, t, entry.program.overwrittenAt[i] !== Infinity, shared);
+      for (const { storage } of given) uses.set(storage, (uses.get(storage) ?? 0) + 1);
+      const values = given.map((v, i) => {
+        const overwritten = entry.program.overwrittenAt[i] !== Infinity;
+        return fits(v, overwritten, uses.get(v.storage)! > 1) ? v : handles[i].contiguous().use(name);
       });
       device.flush();
       for (const v of values) if (v.storage.error !== null) throw v.storage.error;
@@ -138,7 +139,7 @@ export function compile<A extends readonly unknown[], R>(
         outputs = executable.run(values).map((v) => new Tensor(v));
       } catch (error) {
         // What was not touched stays alive; what was overwritten must not pass for what it was.
-        leaves.forEach(({ t }, i) => {
+        leaves.forEach((t, i) => {
           const own = values[i].storage === t.use(name).storage;
           if (own && entry.program.overwrittenAt[i] <= executable.failedAt) {
             kill(
@@ -149,8 +150,8 @@ export function compile<A extends readonly unknown[], R>(
         });
         throw error;
       }
-      for (const { t, moved } of leaves) {
-        if (moved)
+      for (const i of donate) {
+        for (const t of byArgument[i] ?? [])
           kill(
             t,
             'this tensor was moved into an earlier call (donate). Use the value that the call returned, or cloneTree() before it.',
@@ -189,20 +190,19 @@ function unscope(t: Tensor): void {
 }
 
 /**
- * The value of an argument as a program needs it: contiguous. One whose memory the program takes over must
- * also fill its storage and have no other reader; otherwise it is copied first.
+ * Whether a program can take an argument as it is: contiguous. One whose memory the program takes over must also fill its
+ * storage and have no other reader; otherwise it is copied first.
  */
-function ready(name: string, t: Tensor, overwritten: boolean, shared: boolean): Value {
-  const v = t.use(name);
-  const fits = overwritten
-    ? !shared && v.storage.refs === 1 && isContiguous(v) && v.offset === 0 && t.size === v.storage.length
-    : isContiguous(v);
-  return fits ? v : t.contiguous().use(name);
+function fits(v: Value, overwritten: boolean, shared: boolean): boolean {
+  if (!isContiguous(v)) return false;
+  return (
+    !overwritten ||
+    (!shared && v.storage.refs === 1 && v.offset === 0 && sizeOf(v.shape) === v.storage.length)
+  );
 }
 
 /** The device of a call's tensors. */
-export function deviceOf(name: string, args: readonly unknown[]): Device {
-  const leaves = treeLeaves(args);
+export function deviceOf(name: string, leaves: readonly Tensor[]): Device {
   const device = leaves[0]?.device ?? defaultDevice();
   for (const t of leaves) {
     t.use(name);
@@ -215,14 +215,30 @@ export function deviceOf(name: string, args: readonly unknown[]): Device {
   return device;
 }
 
+/** Texts that calls ask for again and again. */
+const keyTexts = /* @__PURE__ */ new Map<string, string>();
+const shapeTexts = /* @__PURE__ */ new WeakMap<Shape, string>();
+
+function keyText(key: string): string {
+  let text = keyTexts.get(key);
+  if (text === undefined) keyTexts.set(key, (text = `${JSON.stringify(key)}:`));
+  return text;
+}
+
+function shapeText(shape: Shape): string {
+  let text = shapeTexts.get(shape);
+  if (text === undefined) shapeTexts.set(shape, (text = shape.join()));
+  return text;
+}
+
 /** Structure, shapes, element types and plain values of arguments, by a walk that every call makes. */
 function signature(name: string, args: readonly unknown[]): string {
   const walk = (node: unknown, at: string | number): string => {
-    if (node instanceof Tensor) return `<${node.dtype}:${node.shape.join()}>`;
+    if (node instanceof Tensor) return `<${node.dtype}:${shapeText(node.shape)}>`;
     if (Array.isArray(node)) return `[${node.map(walk).join()}]`;
     if (isBranch(node)) {
       let text = '{';
-      for (const [key, value] of Object.entries(node)) text += `${JSON.stringify(key)}:${walk(value, key)},`;
+      for (const [key, value] of Object.entries(node)) text += `${keyText(key)}${walk(value, key)},`;
       return text;
     }
     if (typeof node === 'function' || typeof node === 'symbol' || typeof node === 'bigint') {
@@ -249,7 +265,7 @@ export function isCompiled<A extends readonly unknown[], R>(f: (...args: A) => R
 export function explain<A extends readonly unknown[], R>(f: (...args: A) => R, ...args: A): Plan {
   if (isCompiled(f)) return f.plan(...args);
   return scope(() => {
-    const traced = withoutTapes(() => trace(deviceOf('explain', args), f, args));
+    const traced = withoutTapes(() => trace(deviceOf('explain', treeLeaves(args)), f, args));
     return reportOf(planProgram(traced.graph), traced.graph.device.planning);
   });
 }

@@ -27,7 +27,7 @@ export async function profile<A extends readonly unknown[], R>(
   ...args: A
 ): Promise<Profile> {
   const run = isCompiled(f) ? f : compile(f);
-  const device = deviceOf('profile', args);
+  const device = deviceOf('profile', treeLeaves(args));
   const plan = run.plan(...args);
   const once = async (): Promise<void> => {
     const own = cloneTree<readonly unknown[]>(args) as A;

@@ -11,6 +11,7 @@ import {
   grad,
   matmul,
   ones,
+  scope,
   softmax,
   tensor,
   tril,
@@ -94,7 +95,7 @@ export function seq(device: Device, title: string, flash: typeof attend = flashA
         }
       };
       const plan = device.kind === 'cpu' ? null : compile(compute);
-      const f = (): Tensor => (plan ?? compute)(...t);
+      const f = (): Tensor => scope(() => (plan ?? compute)(...t));
       return {
         async run() {
           const y = f();

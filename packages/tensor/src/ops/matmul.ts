@@ -44,13 +44,19 @@ export const matmulOp: Op<null> = /* @__PURE__ */ defineOp<null>({
   cpu(call) {
     const { inputs, outputs } = call;
     const [a, b, o] = [inputs[0], inputs[1], outputs[0]];
-    const rank = o.shape.length;
-    const batch = o.shape.slice(0, -2);
     const [M, N] = o.shape.slice(-2) as [number, number];
     const K = a.shape[a.shape.length - 1];
     const [ar, ac] = a.strides.slice(-2) as [number, number];
-    const [br, bc] = b.strides.slice(-2) as [number, number];
     const [ad, bd, od] = [a.data, b.data, o.data] as [FloatArray, FloatArray, FloatArray];
+    const kernels = od instanceof Float32Array ? kernelsOf(call) : null;
+    if (kernels !== null && call.packed) {
+      const [x, c] = [ad.byteOffset + 4 * a.offset, od.byteOffset + 4 * o.offset];
+      kernels.gemmPacked(M, N, K, x, ar, ac, call.packed, c, N, false);
+      return;
+    }
+    const [br, bc] = b.strides.slice(-2) as [number, number];
+    const rank = o.shape.length;
+    const batch = o.shape.slice(0, -2);
     const full = (v: typeof a): number[] =>
       broadcastStrides(v, [...batch, ...v.shape.slice(-2)]).slice(0, rank - 2);
     // A row of this plan is one matrix product.
@@ -60,14 +66,8 @@ export const matmulOp: Op<null> = /* @__PURE__ */ defineOp<null>({
       step: [],
       strides: [stridesOf(o.shape).slice(0, rank - 2), full(a), full(b)],
     };
-    const kernels = od instanceof Float32Array ? kernelsOf(call) : null;
     if (kernels !== null) {
       if (M === 0 || N === 0) return;
-      if (call.packed) {
-        const [x, c] = [ad.byteOffset + 4 * a.offset, od.byteOffset + 4 * o.offset];
-        kernels.gemmPacked(M, N, K, x, ar, ac, call.packed, c, N, false);
-        return;
-      }
       const [op, ap, bp] = [od.byteOffset, ad.byteOffset, bd.byteOffset];
       // The last axis of the batch goes to the kernels as a whole.
       const count = batch.length > 0 ? batch[batch.length - 1] : 1;
