@@ -47,9 +47,10 @@ function queriesMain({ look, cut }: BackwardLanes): string {
     ${tileProductsText('tile_b', { name: 'dy', at: (r) => `y${r}` }, { name: 'v', at: key('v') }, look.V, cut)}
     for (var r = 0u; r < ${rows}u; r++) {
       let w = row_of(b, g, min(own + r, N - 1u));
+      let m = known(w);
       for (var c = sgid; c < ${others}u; c += ${lanes}u) {
         let n = r * ${others}u + c;
-        tile_b[n] = select(0.0, weigh(w, j + c, tile_a[n], tile_b[n]).y, c < count);
+        tile_b[n] = select(0.0, weigh(w, m, j + c, tile_a[n], tile_b[n]).y, c < count);
       }
     }
     workgroupBarrier();
@@ -83,9 +84,10 @@ function keysMain({ look, cut }: BackwardLanes): string {
     ${tileProductsText('tile_b', { name: 'v', at: (r) => `v${r}` }, { name: 'dy', at: query('dy') }, look.V, cut)}
     for (var c = sgid; c < ${others}u; c += ${lanes}u) {
       let w = row_of(b, g, min(r0 + c, N - 1u));
+      let m = known(w);
       for (var r = 0u; r < ${rows}u; r++) {
         let n = r * ${others}u + c;
-        let z = select(vec3<f32>(), weigh(w, min(own + r, p.S - 1u), tile_a[n], tile_b[n]), c < count);
+        let z = select(vec3<f32>(), weigh(w, m, min(own + r, p.S - 1u), tile_a[n], tile_b[n]), c < count);
         tile_a[n] = z.x;
         tile_b[n] = z.y;
       }

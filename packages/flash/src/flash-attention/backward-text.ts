@@ -63,14 +63,17 @@ const statisticsMain = ({ look: { V }, byLse }: BackwardText): string => `
   set_side(2u * linear, bitcast<u32>(lse(linear)));
   set_side(2u * linear + 1u, bitcast<u32>(delta));`;
 
-/** Weight and error of the score of query w and key j from their two products: (p, z p, ds). */
+/** Statistics of query w: (lse, δ). Weight and error of its score of key j from their two products: (p, z p, ds). */
 export const errorText = (drops: boolean): string => `
-fn weigh(w: Row, j: u32, product: f32, by: f32) -> vec3<f32> {
+fn known(w: Row) -> vec2<f32> {
   let n = 2u * ((w.b * p.H + w.h) * p.T + w.i);
+  return vec2<f32>(${word('n')}, ${word('n + 1u')});
+}
+fn weigh(w: Row, m: vec2<f32>, j: u32, product: f32, by: f32) -> vec3<f32> {
   let s = score(w, j, product);
-  let weight = select(0.0, ex(s.x - ${word('n')}), s.x > -1e29);
+  let weight = select(0.0, ex(s.x - m.x), s.x > -1e29);
   let z = ${drops ? 'kept(w, j)' : '1.0'};
-  let e = weight * (by * z - ${word('n + 1u')});
+  let e = weight * (by * z - m.y);
   return vec3<f32>(weight * z, e * s.y * p.scale, e);
 }`;
 
@@ -104,7 +107,7 @@ function queriesMain({ look, cut }: BackwardText): string {
   const { rows, lanes, meets, tile } = cut;
   const [D4, V4] = [fours(look.D), fours(look.V)];
   const weigh = each(rows, (r) =>
-    each(meets, (c) => `e${r}_${c} = weigh(w${r}, j + ${c}u, s${r}_${c}, e${r}_${c}).y;`),
+    each(meets, (c) => `e${r}_${c} = weigh(w${r}, m${r}, j + ${c}u, s${r}_${c}, e${r}_${c}).y;`),
   );
   const open = `${openText(rows, lanes)}
   let range = keys_of(b, low / p.R, (min(low + ${rows * lanes}u, N) - 1u) / p.R);
@@ -114,7 +117,7 @@ function queriesMain({ look, cut }: BackwardText): string {
     rows,
     (
       r,
-    ) => `let w${r} = row_of(b, g, min(own + ${r}u, N - 1u)); let q${r} = b * p.q_b + w${r}.i * p.q_t + w${r}.h * p.q_h; let y${r} = b * p.dy_b + w${r}.i * p.dy_t + w${r}.h * p.dy_h;
+    ) => `let w${r} = row_of(b, g, min(own + ${r}u, N - 1u)); let m${r} = known(w${r}); let q${r} = b * p.q_b + w${r}.i * p.q_t + w${r}.h * p.q_h; let y${r} = b * p.dy_b + w${r}.i * p.dy_t + w${r}.h * p.dy_h;
   let to${r} = ((b * p.T + w${r}.i) * p.H + w${r}.h) * ${look.D}u;`,
   )}`;
   if (tile === 0)
@@ -174,12 +177,15 @@ const tileSums = (to: string, weight: string, tile: string, meets: number, n: nu
 function keysMain({ look, cut }: BackwardText): string {
   const { rows, lanes, meets, tile } = cut;
   const [D4, V4] = [fours(look.D), fours(look.V)];
-  const at = each(meets, (c) => `let w${c} = row_of(b, g, min(r0 + ${c}u, N - 1u));`);
+  const at = each(
+    meets,
+    (c) => `let w${c} = row_of(b, g, min(r0 + ${c}u, N - 1u)); let m${c} = known(w${c});`,
+  );
   const weigh = each(rows, (r) =>
     each(
       meets,
       (c) =>
-        `{ let z = select(vec3<f32>(), weigh(w${c}, own + ${r}u, s${r}_${c}, e${r}_${c}), r0 + ${c}u < last); s${r}_${c} = z.x; e${r}_${c} = z.y; }`,
+        `{ let z = select(vec3<f32>(), weigh(w${c}, m${c}, own + ${r}u, s${r}_${c}, e${r}_${c}), r0 + ${c}u < last); s${r}_${c} = z.x; e${r}_${c} = z.y; }`,
     ),
   );
   const open = `${openText(rows, lanes)}
@@ -277,6 +283,7 @@ const biasMain = ({ look }: BackwardText): string => `
     let i = x2 + r % m2;
     let g = h / p.R;
     let w = row_of(b, g, i * p.R + h % p.R);
+    let m = known(w);
     let q = b * p.q_b + i * p.q_t + h * p.q_h;
     let y = b * p.dy_b + i * p.dy_t + h * p.dy_h;
     for (var j = j0; j < j1; j++) {
@@ -286,7 +293,7 @@ const biasMain = ({ look }: BackwardText): string => `
       var e = 0.0;
       for (var d = 0u; d < ${fours(look.D)}u; d++) { s += dot(q_four(q, d), k_four(k, d)); }
       for (var d = 0u; d < ${fours(look.V)}u; d++) { e += dot(dy_four(y, d), v_four(v, d)); }
-      sum += weigh(w, j, s, e).z;
+      sum += weigh(w, m, j, s, e).z;
     }
   }
   set_dbias(linear, sum);`;
