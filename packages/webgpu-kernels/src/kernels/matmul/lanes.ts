@@ -43,12 +43,13 @@ const large = 2 ** 26;
 
 /** The block for a product of at least 4 rows on subgroups of so many lanes. */
 export function lanesOf({ M, N, K, a }: Problem, lanes: number): Lanes {
-  // 32 columns of a subgroup of four or eight, which a row's four elements of a serve; a subgroup of four gains by 64 in
-  // products large enough to pay for a text that takes twice as long to compile.
-  const most = { rows: 16, columns: lanes >= 8 ? 4 : M * N * K < large ? 8 : 16 };
+  // What is read costs more than what is computed. 32 columns of a subgroup of four or eight serve most products; a
+  // subgroup of four gains by 32 rows of 64 columns in those large enough to pay for a text that compiles four times as long.
+  const big = lanes < 8 && M * N * K >= large;
+  const most = { rows: big ? 32 : 16, columns: lanes >= 8 ? 4 : big ? 16 : 8 };
   const columns = 2 ** Math.ceil(Math.log2(Math.max(1, N / lanes)));
   return {
-    rows: Math.min(most.rows, M < 6 ? 4 : M < 12 ? 8 : 16),
+    rows: Math.min(most.rows, M < 6 ? 4 : M < 12 ? 8 : M < 24 ? 16 : 32),
     columns: Math.min(most.columns, columns),
     lanes,
     alongK: a.k === 1 || a.free !== 1,
