@@ -44,7 +44,7 @@ describe('initialisers', () => {
     ['the identity', identityInit],
   ])('%s is made where the key lives', (_, init) => {
     const device = createCpu({ name: 'another' });
-    expect(init(key(1, { device }), [2, 2]).device).toBe(device);
+    expect(init(key(1, { device }), [2, 2]).device === device).toBe(true);
   });
 
   test.each<[string, Initializer, variance: number, bound: number]>([

@@ -573,7 +573,7 @@ describe('courtesies', () => {
       cost: () => ({ params: C, matmulFlops: 0, flops: 0, stateFloats: 0 }),
     });
     for (const m of [constants, leaky({ dModel: C })])
-      for (const leaf of treeLeaves(m.init(key(1, { device })))) expect(leaf.device).toBe(device);
+      for (const leaf of treeLeaves(m.init(key(1, { device })))) expect(leaf.device === device).toBe(true);
   });
 
   test('bind carries the parameters', async () => {
