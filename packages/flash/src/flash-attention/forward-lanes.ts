@@ -2,9 +2,9 @@
 import type { GpuShader } from '@seq/tensor/engine';
 import { memo, reads, shader, writes } from '@seq/webgpu-kernels/wgsl';
 import { lseText } from './join-text.js';
-import { openText, queryAt, resultAt, tileProductsText, tileSumsText } from './lanes-text.js';
-import type { LanesCut } from './lanes-text.js';
-import { each, headOf, rowText, scoreOperands, scoreText } from './text.js';
+import { keyAt, keysText, queryAt, resultAt, tileProductsText, tileSumsText } from './lanes-text.js';
+import type { LanesCut, Tile } from './lanes-text.js';
+import { headOf, rowText, scoreOperands, scoreText } from './text.js';
 import type { Look } from './text.js';
 
 interface LanesText {
@@ -15,37 +15,43 @@ interface LanesText {
   readonly at: { readonly o: number; readonly lse: number; readonly side: number };
 }
 
+const tile: Tile = { get: (n) => `tile[${n}]`, set: (n, value) => `tile[${n}] = ${value};` };
+
+/** A subgroup has some queries of a group, which meet the keys that they see by the tile. */
 function mainText({ look, cut }: LanesText): string {
-  const { lanes, rows, others } = cut;
-  return `${openText(rows)}
-  let range = keys_of(b, own / p.R, (min(own + ${rows}u, N) - 1u) / p.R);
-  let k_at = b * p.k_b + g * p.k_h;
-  let v_at = b * p.v_b + g * p.v_h;
-  ${each(
-    rows,
-    (r) =>
-      `let n${r} = min(own + ${r}u, N - 1u); let q${r} = ${queryAt('q', `n${r}`)}; let o${r} = ${resultAt(`n${r}`, look.V)};`,
-  )}
-  if (sgid == 0u) { for (var r = 0u; r < ${rows}u; r++) { tops[r] = hidden; sums[r] = 0.0; } }
+  const { lanes, queries, keys } = cut;
+  const { D, V } = look;
+  return `
+  if (group >= p.B * p.G * p.blocks) { return; }
+  let b = group / p.blocks / p.G;
+  let g = group / p.blocks % p.G;
+  let N = p.T * p.R;
+  let own = group % p.blocks * ${queries}u;
+  let have = min(${queries}u, N - own);
+  let quad = sgid & 3u;
+  ${keysText}
+  var begun = false;
+  if (sgid == 0u) { for (var r = 0u; r < have; r++) { tops[r] = hidden; sums[r] = 0.0; } }
   workgroupBarrier();
-  for (var j = range.x; j < range.y; j += ${others}u) {
-    let count = min(${others}u, range.y - j);
-    ${tileProductsText('tile', { name: 'q', at: (r) => `q${r}` }, { name: 'k', at: (c) => `k_at + min(j + ${c}, p.S - 1u) * p.k_t` }, look.D, cut)}
-    for (var r = 0u; r < ${rows}u; r++) {
-      let w = row_of(b, g, min(own + r, N - 1u));
+  let range = keys_of(b, own / p.R, (own + have - 1u) / p.R);
+  for (var j = range.x; j < range.y; j += ${keys}u) {
+    let count = min(${keys}u, range.y - j);
+    ${tileProductsText(tile, { name: 'q', at: (n) => queryAt('q', `min(own + ${n}, N - 1u)`) }, { name: 'k', at: (n) => keyAt('k', n) }, D, cut)}
+    for (var r = 0u; r < have; r++) {
+      let w = row_of(b, g, own + r);
       var top = tops[r];
-      for (var c = sgid; c < ${others}u; c += ${lanes}u) {
-        let s = select(hidden, score(w, j + c, tile[r * ${others}u + c]).x, c < count);
-        tile[r * ${others}u + c] = s;
+      for (var c = sgid; c < ${keys}u; c += ${lanes}u) {
+        let s = select(hidden, score(w, j + c, tile[r * ${keys}u + c]).x, c < count);
+        tile[r * ${keys}u + c] = s;
         top = max(top, s);
       }
       let m = subgroupMax(top);
       var l = 0.0;
-      for (var c = sgid; c < ${others}u; c += ${lanes}u) {
-        let s = tile[r * ${others}u + c];
+      for (var c = sgid; c < ${keys}u; c += ${lanes}u) {
+        let s = tile[r * ${keys}u + c];
         let e = select(0.0, ex(s - m), s > -1e29);
         l += e;
-        tile[r * ${others}u + c] = e${look.drops ? ' * kept(w, j + c)' : ''};
+        tile[r * ${keys}u + c] = e${look.drops ? ' * kept(w, j + c)' : ''};
       }
       l = subgroupAdd(l);
       if (sgid == 0u) {
@@ -57,21 +63,26 @@ function mainText({ look, cut }: LanesText): string {
     }
     workgroupBarrier();
     ${tileSumsText(
-      'tile',
-      { name: 'o', at: (r) => `o${r}`, before: (r) => `factors[${r}]` },
-      { name: 'v', at: (n) => `v_at + min(j + ${n}, p.S - 1u) * p.v_t` },
-      look.V,
+      tile,
+      'queries',
+      {
+        name: 'o',
+        at: (n) => resultAt(`(own + ${n})`, V),
+        begun: 'begun',
+        factor: (n) => `factors[${n}]`,
+      },
+      { name: 'v', at: (n) => keyAt('v', n) },
+      V,
       cut,
     )}
     begun = true;
     workgroupBarrier();
   }
-  for (var r = 0u; r < ${rows}u; r++) {
+  for (var r = 0u; r < have; r++) {
     let n = own + r;
-    if (n >= N) { break; }
-    let at = ${resultAt('n', look.V)};
+    let at = ${resultAt('n', V)};
     let by = select(0.0, 1.0 / max(sums[r], 1e-37), sums[r] > 0.0);
-    for (var u = sgid; u < ${look.V}u; u += ${lanes}u) { set_o(at + u, select(0.0, o(at + u) * by, begun)); }
+    for (var u = sgid; u < ${V}u; u += ${lanes}u) { set_o(at + u, select(0.0, o(at + u) * by, begun)); }
     if (sgid == 0u) { set_lse((b * p.H + g * p.R + n % p.R) * p.T + n / p.R, lse_of(tops[r], sums[r])); }
   }`;
 }
@@ -96,15 +107,15 @@ const shaders = /* @__PURE__ */ memo((key): GpuShader => {
     declare: `${rowText('k', look.D, true)}
 ${scoreText(look)}
 ${lseText}
-var<workgroup> tile: array<f32, ${cut.rows * cut.others}>;
-var<workgroup> tops: array<f32, ${cut.rows}>;
-var<workgroup> sums: array<f32, ${cut.rows}>;
-var<workgroup> factors: array<f32, ${cut.rows}>;`,
+var<workgroup> tile: array<f32, ${cut.queries * cut.keys}>;
+var<workgroup> tops: array<f32, ${cut.queries}>;
+var<workgroup> sums: array<f32, ${cut.queries}>;
+var<workgroup> factors: array<f32, ${cut.queries}>;`,
     main: mainText(spec),
   });
 });
 
-/** A subgroup has `rows` queries and meets `others` keys at a time, in 4 · rows · (others + 3) bytes of workgroup memory. */
+/** The forward shader of a cut, in 4 · queries · (keys + 3) bytes of workgroup memory. */
 export function forwardLanesShader(spec: LanesText): GpuShader {
   return shaders(JSON.stringify(spec));
 }

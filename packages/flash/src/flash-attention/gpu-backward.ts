@@ -1,15 +1,17 @@
 // WebGPU plans of the backward op.
 import type { GpuCall, GpuKernels, GpuLimits, GpuPass, GpuPlan } from '@seq/tensor/engine';
 import { grid } from '@seq/webgpu-kernels/wgsl';
-import { backwardLanesOperands, backwardLanesShader } from './backward-lanes.js';
+import { backwardLanesOperands, backwardLanesShader, tilesBytes } from './backward-lanes.js';
 import { backwardShader } from './backward-text.js';
 import type { BackwardCut, BackwardText } from './backward-text.js';
 import { named, namedGrad, sizesOf } from './call.js';
 import type { FlashGradAttrs, Sizes } from './call.js';
-import { lanesOf, packPass, rowsOf, suitsLanes, suitsTiles, tileOf, valuesOf } from './gpu.js';
+import { packPass, rowsOf, suitsLanes, suitsTiles, tileOf, valuesOf } from './gpu.js';
 import type { LanesCut } from './lanes-text.js';
 import { commonParams, lookOf, rowParams, sideWords, typesOf } from './text.js';
 import type { Params } from './text.js';
+
+const lanesCut: LanesCut = { lanes: 4, queries: 64, keys: 64 };
 
 type Form = 'tiled' | 'lanes' | 'direct';
 
@@ -46,17 +48,14 @@ function planBackward(call: GpuCall<FlashGradAttrs>, limits: GpuLimits, form: Fo
   };
   const pass = (
     kind: BackwardText['kind'],
-    cut: BackwardCut | LanesCut,
+    cut: BackwardCut,
     count: number,
     per: number,
     more: Params = {},
   ): GpuPass => {
     const params = { ...base, ...more };
     return {
-      shader:
-        'others' in cut
-          ? backwardLanesShader({ kind: kind as 'queries' | 'keys', look, cut, params: typesOf(params), at })
-          : backwardShader({ kind, look, cut, byLse: attrs.byLse, params: typesOf(params), at }),
+      shader: backwardShader({ kind, look, cut, byLse: attrs.byLse, params: typesOf(params), at }),
       params: valuesOf(params),
       workgroups: grid(count, per),
     };
@@ -66,20 +65,30 @@ function planBackward(call: GpuCall<FlashGradAttrs>, limits: GpuLimits, form: Fo
     passes.push(pass('statistics', cutOf(sizes, attrs, limits, form === 'tiled'), B * T * H, 64));
   if (attrs.slopes || attrs.places !== 'end' || attrs.dropout > 0)
     passes.push(packPass(forward, attrs, from, at.side));
-  const owners = (kind: 'queries' | 'keys', each: number): void => {
-    const cut = form === 'lanes' ? lanesOf() : cutOf(sizes, attrs, limits, form === 'tiled');
-    const blocks = Math.ceil(each / (form === 'lanes' ? cut.rows : cut.rows * cut.lanes));
-    if (B * G * blocks > 0) passes.push(pass(kind, cut, B * G * blocks, 1, { blocks: ['u32', blocks] }));
-  };
-  owners('queries', (T * H) / G);
-  owners('keys', S);
+  const scratch = [4 * sideWords(sizes, attrs.places)];
+  if (form === 'lanes') {
+    scratch.push(B * G * tilesBytes(lanesCut));
+    passes.push({
+      shader: backwardLanesShader({ look, cut: lanesCut, params: typesOf(base), at }),
+      params: valuesOf(base),
+      workgroups: grid(B * G),
+    });
+  } else {
+    const cut = cutOf(sizes, attrs, limits, form === 'tiled');
+    const owners = (kind: 'queries' | 'keys', each: number): void => {
+      const blocks = Math.ceil(each / (cut.rows * cut.lanes));
+      if (B * G * blocks > 0) passes.push(pass(kind, cut, B * G * blocks, 1, { blocks: ['u32', blocks] }));
+    };
+    owners('queries', (T * H) / G);
+    owners('keys', S);
+  }
   if (attrs.ofBias) {
     const { shape } = all.bias!;
     const size = shape.reduce((p, d) => p * d, 1);
     const axes: Params = Object.fromEntries(shape.map((d, i) => [`n${i}`, ['u32', d] as const]));
     if (size > 0) passes.push(pass('bias', cutOf(sizes, attrs, limits, false), size, 64, axes));
   }
-  return { passes, scratch: [4 * sideWords(sizes, attrs.places)] };
+  return { passes, scratch };
 }
 
 function cutOf(sizes: Sizes, attrs: FlashGradAttrs, { software }: GpuLimits, tiled: boolean): BackwardCut {
@@ -95,7 +104,9 @@ function supportsLanes(
   if (limits.storageBuffers < backwardLanesOperands + Number(attrs.bias)) return 'operands are too many';
   if (attrs.places === 'queries') return 'packed sequences skip more by the handful';
   const { four } = lookOf(forward, attrs, [...forward.slice(0, 3), dO, o, ...outputs.slice(0, 3)], true);
-  return suitsLanes(sizesOf(named(forward, attrs)), four, limits);
+  const sizes = sizesOf(named(forward, attrs));
+  if (sizes.B * sizes.G < 4) return 'key heads are fewer than cores';
+  return suitsLanes(sizes, four, limits);
 }
 
 /** Variants: tiles for GPUs, lanes for long calls on programs on the CPU, registers everywhere. */

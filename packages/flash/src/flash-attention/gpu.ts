@@ -167,8 +167,8 @@ function planLanes(call: GpuCall<FlashAttrs>, limits: GpuLimits): GpuPlan {
   const o = inputs.length;
   const at = { o, lse: o + 1, side: o + 2 };
   const look = lookOf(inputs, attrs, [...inputs.slice(0, 3), outputs[0]], packed);
-  const cut = lanesOf();
-  const blocks = Math.ceil(sharing(sizes) / cut.rows);
+  const cut: LanesCut = { lanes: 4, queries: 32, keys: 96 };
+  const blocks = Math.ceil(sharing(sizes) / cut.queries);
   const params: Params = { ...commonParams(inputs, attrs), blocks: ['u32', blocks] };
   return {
     passes: [
@@ -182,9 +182,6 @@ function planLanes(call: GpuCall<FlashAttrs>, limits: GpuLimits): GpuPlan {
     scratch: packed ? [4 * sideWords(sizes, attrs.places)] : [],
   };
 }
-
-/** The cut for a subgroup of four that is a vector register. */
-export const lanesOf = (): LanesCut => ({ lanes: 4, rows: 16, others: 128 });
 
 /** Products from which on a text that takes seconds to compile pays. */
 const large = 2 ** 28;
