@@ -65,16 +65,31 @@ if (!existsSync(target) || !readFileSync(target, 'utf8').startsWith(`${stamp}\n`
 }
 
 /**
- * Bytes as letters, as `load.ts` reads them: those that are frequent in modules, 0 to 85, are one letter, the others two.
- * gzip makes less of it than of bytes in hexadecimal, and no tool must escape anything in it.
+ * Bytes as letters, as `load.ts` reads them: the 86 that are most frequent in modules are one letter, the others two. gzip
+ * makes less of it than of bytes in hexadecimal, and no tool must escape anything in it.
  */
 function packed(bytes) {
   const letters = Array.from({ length: 92 }, (_, i) => String.fromCharCode(35 + i)).filter(
     (letter) => !"$'\\`".includes(letter),
   );
-  return Array.from(bytes, (byte) =>
-    byte < 86 ? letters[byte] : letters[85 + Math.floor(byte / 86)] + letters[byte % 86],
-  ).join('');
+  const frequent = [
+    [64, 65],
+    [0, 37],
+    [252, 253],
+    [132, 133],
+    [106, 116],
+    [120, 128],
+    [92, 92],
+    [0, 255],
+  ];
+  const order = new Set(
+    frequent.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, i) => from + i)),
+  );
+  const codes = new Map([...order].map((byte, code) => [byte, code]));
+  return Array.from(bytes, (byte) => {
+    const code = codes.get(byte);
+    return code < 86 ? letters[code] : letters[85 + Math.floor(code / 86)] + letters[code % 86];
+  }).join('');
 }
 
 function compile(args) {

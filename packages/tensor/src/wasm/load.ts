@@ -30,16 +30,30 @@ export const MAX_PAGES = 65536;
 
 const compiled: Map<string, Compiled | null> = /* @__PURE__ */ new Map();
 
+/** Bytes as ranges, the most frequent in modules first: 86 are one letter, all others two. As in wasm/build.mjs. */
+const frequent = [
+  [64, 65],
+  [0, 37],
+  [252, 253],
+  [132, 133],
+  [106, 116],
+  [120, 128],
+  [92, 92],
+  [0, 255],
+];
+
 /** The bytes of a module, each as the character of that number. */
 function unpack(builds: Builds): string {
   const letters = Array.from({ length: 92 }, (_, i) => String.fromCharCode(35 + i)).filter(
     (letter) => !"$'\\`".includes(letter),
   );
   const values = new Map(letters.map((letter, value) => [letter, value]));
+  const each = ([from, to]: number[]): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  const order = [...new Set(frequent.flatMap(each))];
   let bytes = '';
   for (let i = 0; i < builds.length; i++) {
     const value = values.get(builds[i])!;
-    bytes += String.fromCharCode(value < 86 ? value : 86 * (value - 85) + values.get(builds[++i])!);
+    bytes += String.fromCharCode(order[value < 86 ? value : 86 * (value - 85) + values.get(builds[++i])!]);
   }
   return bytes;
 }
