@@ -1,14 +1,11 @@
+// Convolutions as products: the part of y that a tap of the filter reaches is x, shifted, times that tap. Where all taps
+// reach and lie side by side they are one product.
 import type { CpuView } from '../engine/op.js';
-import {
-  convKernels,
-  fastDepthwise,
-  fastDepthwiseWeight,
-  fastForward,
-  fastInputGrad,
-  fastWeightGrad,
-} from './conv-fast.js';
+import type { Kernels } from '../wasm/kernels.js';
 import { gemmInto } from './gemm.js';
 import type { FloatArray } from './gemm-packed.js';
+import { heapOf } from './heap.js';
+import { address } from './kernel.js';
 
 /** The sizes of one convolution, as its three kernels need them. */
 export interface ConvShape {
@@ -27,164 +24,112 @@ export interface ConvShape {
   readonly left: number;
 }
 
-/** Elements of one block of gathered windows. */
-const BLOCK = 65536;
-
-const blockRows = (rows: number, depth: number): number =>
-  Math.max(1, Math.min(rows, Math.max(16, Math.floor(BLOCK / Math.max(1, depth)))));
-
 /** True when every channel has its own filter and nothing mixes. */
 function isDepthwise(s: ConvShape): boolean {
   return s.groups === s.inChannels && s.groups === s.outChannels;
 }
 
-/** Which position of the source lies under tap `tap` of the window of position `at`; −1 for padding. */
-function source(s: ConvShape, backward: boolean, at: number, tap: number): number {
-  if (!backward) {
-    const t = at * s.stride + tap * s.dilation - s.left;
-    return t >= 0 && t < s.inLength ? t : -1;
-  }
-  const t = at + s.left - tap * s.dilation;
-  if (t < 0 || t % s.stride !== 0) return -1;
-  const u = t / s.stride;
-  return u < s.outLength ? u : -1;
+/** The kernels for operands of f32 in a heap. */
+function convKernels(x: CpuView): Kernels | null {
+  return x.data instanceof Float32Array ? (heapOf(x.data.buffer)?.kernels ?? null) : null;
 }
 
-/** Windows of rows [from, to) of one group as a matrix [to − from, width, channels of the group]. */
-function gatherWindows(
-  s: ConvShape,
-  backward: boolean,
-  src: FloatArray,
-  srcOff: number,
-  group: number,
-  from: number,
-  to: number,
-  dst: FloatArray,
-): void {
-  const length = backward ? s.inLength : s.outLength;
-  const srcLength = backward ? s.outLength : s.inLength;
-  const channels = backward ? s.outChannels : s.inChannels;
-  const n = channels / s.groups;
-  let d = 0;
-  for (let row = from; row < to; row++) {
-    const b = Math.floor(row / length);
-    const at = row - b * length;
+const floats = ({ data }: CpuView): FloatArray => data as FloatArray;
+
+/** The outputs [low, high) whose window has tap `tap` inside x. */
+function reach(s: ConvShape, tap: number): [low: number, high: number] {
+  const shift = s.left - tap * s.dilation;
+  const low = Math.max(0, Math.ceil(shift / s.stride));
+  const high = Math.min(s.outLength, Math.floor((s.inLength - 1 + shift) / s.stride) + 1);
+  return [Math.min(low, s.outLength), Math.max(high, 0)];
+}
+
+/** Visits the products of taps with rows: the element of x and of y that the first row begins with, and their number. */
+function eachTap(s: ConvShape, visit: (tap: number, x: number, y: number, rows: number) => void): void {
+  for (let b = 0; b < s.batch; b++) {
     for (let tap = 0; tap < s.width; tap++) {
-      const t = source(s, backward, at, tap);
-      const end = d + n;
-      if (t < 0) for (; d < end; d++) dst[d] = 0;
-      else {
-        let p = srcOff + (b * srcLength + t) * channels + group * n;
-        for (; d < end; d++, p++) dst[d] = src[p];
-      }
+      const [low, high] = reach(s, tap);
+      if (high <= low) continue;
+      const t = b * s.inLength + low * s.stride + tap * s.dilation - s.left;
+      visit(tap, t * s.inChannels, (b * s.outLength + low) * s.outChannels, high - low);
     }
   }
 }
 
-/** A view of `n` elements of the scratch memory with the element type of `like`. */
-function floats(like: CpuView, scratch: Float64Array, from: number, n: number): FloatArray {
-  const at = scratch.byteOffset + 8 * from;
-  return like.data instanceof Float32Array
-    ? new Float32Array(scratch.buffer, at, n)
-    : new Float64Array(scratch.buffer, at, n);
-}
-
-/** Bytes of scratch of `convForward`. */
-export function forwardScratch(s: ConvShape): number {
-  if (isDepthwise(s)) return 8 * (s.inChannels + 2 * s.width);
-  const depth = (s.width * s.inChannels) / s.groups;
-  return 8 * blockRows(s.batch * s.outLength, depth) * depth;
-}
-
-/** y [B, T', Cout] from x [B, T, Cin] and w [W, Cin/groups, Cout]: a product of gathered windows and w. */
-export function convForward(s: ConvShape, x: CpuView, w: CpuView, y: CpuView, scratch: Float64Array): void {
-  const kernels = convKernels(x);
-  if (kernels !== null) {
-    if (isDepthwise(s)) fastDepthwise(kernels, s, false, x, w, y);
-    else fastForward(kernels, s, x, w, y);
-    return;
-  }
-  const [xd, wd, yd] = [x.data, w.data, y.data] as [FloatArray, FloatArray, FloatArray];
-  if (isDepthwise(s)) {
-    depthwise(s, false, xd, x.offset, wd, w.offset, yd, y.offset, scratch);
-    return;
-  }
-  const rows = s.batch * s.outLength;
-  const n = s.outChannels / s.groups;
-  const depth = (s.width * s.inChannels) / s.groups;
-  const block = blockRows(rows, depth);
-  const windows = floats(x, scratch, 0, block * depth);
-  for (let from = 0; from < rows; from += block) {
-    const to = Math.min(rows, from + block);
-    for (let g = 0; g < s.groups; g++) {
-      gatherWindows(s, false, xd, x.offset, g, from, to, windows);
-      const yo = y.offset + from * s.outChannels + g * n;
-      const wo = w.offset + g * n;
-      const C = s.outChannels;
-      gemmInto(to - from, n, depth, windows, 0, depth, 1, wd, wo, C, 1, yd, yo, C, 1, false);
+/** y [B, T', Cout] from x [B, T, Cin] and w [W, Cin/groups, Cout]. */
+export function convForward(s: ConvShape, x: CpuView, w: CpuView, y: CpuView): void {
+  if (isDepthwise(s)) return depthwise(s, false, x, w, y);
+  const [I, O, G] = [s.inChannels, s.outChannels, s.groups];
+  const [i, o] = [I / G, O / G];
+  const [xd, wd, yd] = [floats(x), floats(w), floats(y)];
+  const row = s.stride * I;
+  // [from, to) is reached by every tap.
+  const from = Math.min(s.outLength, reach(s, 0)[0]);
+  const to = Math.max(from, Math.min(s.outLength, reach(s, s.width - 1)[1]));
+  const joined = G === 1 && s.dilation === 1 && to > from;
+  const part = (tap: number, x0: number, y0: number, rows: number): void => {
+    if (rows <= 0) return;
+    for (let g = 0; g < G; g++) {
+      const wo = w.offset + tap * i * O + g * o;
+      gemmInto(
+        rows,
+        o,
+        i,
+        xd,
+        x.offset + x0 + g * i,
+        row,
+        1,
+        wd,
+        wo,
+        O,
+        1,
+        yd,
+        y.offset + y0 + g * o,
+        O,
+        1,
+        true,
+      );
+    }
+  };
+  yd.fill(0, y.offset, y.offset + s.batch * s.outLength * O);
+  if (joined) {
+    for (let b = 0; b < s.batch; b++) {
+      const xo = x.offset + (b * s.inLength + from * s.stride - s.left) * I;
+      const yo = y.offset + (b * s.outLength + from) * O;
+      gemmInto(to - from, O, s.width * I, xd, xo, row, 1, wd, w.offset, O, 1, yd, yo, O, 1, false);
     }
   }
-}
-
-/** Bytes of scratch of `convInputGrad`. */
-export function inputGradScratch(s: ConvShape): number {
-  if (isDepthwise(s)) return 8 * (s.inChannels + 2 * s.width);
-  const depth = (s.width * s.outChannels) / s.groups;
-  return 8 * (blockRows(s.batch * s.inLength, depth) * depth + depth * s.inChannels);
+  eachTap(s, (tap, x0, y0, rows) => {
+    if (!joined) return part(tap, x0, y0, rows);
+    // Before and behind the rows that are done.
+    const [low, high] = reach(s, tap);
+    part(tap, x0, y0, Math.min(high, from) - low);
+    const skip = Math.max(low, to) - low;
+    part(tap, x0 + skip * row, y0 + skip * O, high - Math.max(low, to));
+  });
 }
 
 /** dx [B, T, Cin] from dy [B, T', Cout] and w: the transposed convolution. */
-export function convInputGrad(
-  s: ConvShape,
-  dy: CpuView,
-  w: CpuView,
-  dx: CpuView,
-  scratch: Float64Array,
-): void {
-  const kernels = convKernels(dy);
-  if (kernels !== null && !isDepthwise(s)) return fastInputGrad(kernels, s, dy, w, dx);
-  if (kernels !== null && s.stride === 1) return fastDepthwise(kernels, s, true, dy, w, dx);
-  const [yd, wd, xd] = [dy.data, w.data, dx.data] as [FloatArray, FloatArray, FloatArray];
-  if (isDepthwise(s)) {
-    depthwise(s, true, yd, dy.offset, wd, w.offset, xd, dx.offset, scratch);
-    return;
-  }
-  const rows = s.batch * s.inLength;
-  const n = s.inChannels / s.groups;
-  const m = s.outChannels / s.groups;
-  const depth = s.width * m;
-  const block = blockRows(rows, depth);
-  const windows = floats(dy, scratch, 0, block * depth);
-  // w as [groups, width, Cout/groups, Cin/groups].
-  const turned = floats(dy, scratch, block * depth, depth * s.inChannels);
-  let d = 0;
-  for (let g = 0; g < s.groups; g++) {
-    for (let tap = 0; tap < s.width; tap++) {
-      for (let o = 0; o < m; o++) {
-        let p = w.offset + tap * n * s.outChannels + g * m + o;
-        for (let c = 0; c < n; c++, d++, p += s.outChannels) turned[d] = wd[p];
-      }
+export function convInputGrad(s: ConvShape, dy: CpuView, w: CpuView, dx: CpuView): void {
+  if (isDepthwise(s)) return depthwise(s, true, dy, w, dx);
+  const [I, O, G] = [s.inChannels, s.outChannels, s.groups];
+  const [i, o] = [I / G, O / G];
+  const [yd, wd, xd] = [floats(dy), floats(w), floats(dx)];
+  xd.fill(0, dx.offset, dx.offset + s.batch * s.inLength * I);
+  eachTap(s, (tap, x0, y0, rows) => {
+    for (let g = 0; g < G; g++) {
+      const [yo, wo, xo] = [dy.offset + y0 + g * o, w.offset + tap * i * O + g * o, dx.offset + x0 + g * i];
+      gemmInto(rows, i, o, yd, yo, O, 1, wd, wo, 1, O, xd, xo, s.stride * I, 1, true);
     }
-  }
-  for (let from = 0; from < rows; from += block) {
-    const to = Math.min(rows, from + block);
-    for (let g = 0; g < s.groups; g++) {
-      gatherWindows(s, true, yd, dy.offset, g, from, to, windows);
-      const xo = dx.offset + from * s.inChannels + g * n;
-      const C = s.inChannels;
-      gemmInto(to - from, n, depth, windows, 0, depth, 1, turned, g * depth * n, n, 1, xd, xo, C, 1, false);
-    }
-  }
+  });
 }
 
 /** Bytes of scratch of `convWeightGrad`. */
 export function weightGradScratch(s: ConvShape): number {
-  if (isDepthwise(s)) return 8 * s.width * s.inChannels;
-  const depth = (s.width * s.inChannels) / s.groups;
-  return 8 * (blockRows(s.batch * s.outLength, depth) * depth + depth * s.outChannels);
+  return isDepthwise(s) ? 8 * s.width * s.inChannels : 0;
 }
 
-/** dw [W, Cin/groups, Cout] from x and dy, summed in double over all windows. */
+/** dw [W, Cin/groups, Cout] from x and dy. */
 export function convWeightGrad(
   s: ConvShape,
   x: CpuView,
@@ -192,131 +137,103 @@ export function convWeightGrad(
   dw: CpuView,
   scratch: Float64Array,
 ): void {
-  const kernels = convKernels(x);
-  if (kernels !== null && isDepthwise(s)) return fastDepthwiseWeight(kernels, s, x, dy, dw, scratch);
-  if (kernels !== null) return fastWeightGrad(kernels, s, x, dy, dw);
-  const [xd, yd, wd] = [x.data, dy.data, dw.data] as [FloatArray, FloatArray, FloatArray];
-  const rows = s.batch * s.outLength;
-  const depth = (s.width * s.inChannels) / s.groups;
-  const size = depth * s.outChannels;
-  if (isDepthwise(s)) {
-    const sums = scratch.subarray(0, size).fill(0);
-    depthwiseWeight(s, xd, x.offset, yd, dy.offset, sums);
-    for (let i = 0; i < size; i++) wd[dw.offset + i] = sums[i];
-    return;
-  }
-  const n = s.outChannels / s.groups;
-  const block = blockRows(rows, depth);
-  const windows = floats(x, scratch, 0, block * depth);
-  const sums = scratch.subarray(block * depth, block * depth + size).fill(0);
-  for (let from = 0; from < rows; from += block) {
-    const to = Math.min(rows, from + block);
-    for (let g = 0; g < s.groups; g++) {
-      gatherWindows(s, false, xd, x.offset, g, from, to, windows);
-      const yo = dy.offset + from * s.outChannels + g * n;
-      const C = s.outChannels;
-      gemmInto(depth, n, to - from, windows, 0, 1, depth, yd, yo, C, 1, sums, g * n, C, 1, true);
+  if (isDepthwise(s)) return depthwiseWeight(s, x, dy, dw, scratch);
+  const [I, O, G] = [s.inChannels, s.outChannels, s.groups];
+  const [i, o] = [I / G, O / G];
+  const [xd, yd, wd] = [floats(x), floats(dy), floats(dw)];
+  wd.fill(0, dw.offset, dw.offset + s.width * i * O);
+  eachTap(s, (tap, x0, y0, rows) => {
+    for (let g = 0; g < G; g++) {
+      const [xo, yo, wo] = [x.offset + x0 + g * i, dy.offset + y0 + g * o, dw.offset + tap * i * O + g * o];
+      gemmInto(i, o, rows, xd, xo, 1, s.stride * I, yd, yo, O, 1, wd, wo, O, 1, true);
     }
-  }
-  for (let i = 0; i < size; i++) wd[dw.offset + i] = sums[i];
+  });
 }
 
-/** Each output row is a sum of source rows times filter rows, channel by channel, in double. */
-function depthwise(
-  s: ConvShape,
-  backward: boolean,
-  src: FloatArray,
-  srcOff: number,
-  w: FloatArray,
-  wOff: number,
-  out: FloatArray,
-  outOff: number,
-  scratch: Float64Array,
-): void {
+/** y of a depthwise convolution, or, `backward`, dx from dy: rows of the source under the taps times their filters. */
+function depthwise(s: ConvShape, backward: boolean, src: CpuView, w: CpuView, out: CpuView): void {
+  const kernels = convKernels(out);
+  if (!kernels || (backward && s.stride > 1)) return depthwiseLoops(s, backward, src, w, out);
   const C = s.inChannels;
+  const [xp, wp, op] = [address(src), address(w), address(out)];
   const length = backward ? s.inLength : s.outLength;
-  const srcLength = backward ? s.outLength : s.inLength;
-  // scratch: C sums, then the offsets of the rows to combine.
-  const rowAt = C;
-  const tapAt = C + s.width;
-  let o = outOff;
+  const from = backward ? s.outLength : s.inLength;
+  const step = backward ? -s.dilation : s.dilation;
+  const stride = backward ? 1 : s.stride;
+  // Tap j of output t lies at t stride + j step + first.
+  const first = backward ? s.left : -s.left;
+  const taps = (t: number): [low: number, high: number] => {
+    let low = 0;
+    let high = s.width;
+    const inside = (j: number): boolean => {
+      const u = t * stride + j * step + first;
+      return u >= 0 && u < from;
+    };
+    while (low < high && !inside(low)) low++;
+    while (high > low && !inside(high - 1)) high--;
+    return [low, high];
+  };
   for (let b = 0; b < s.batch; b++) {
-    for (let at = 0; at < length; at++, o += C) {
-      let taps = 0;
-      for (let tap = 0; tap < s.width; tap++) {
-        const t = source(s, backward, at, tap);
-        if (t < 0) continue;
-        scratch[rowAt + taps] = srcOff + (b * srcLength + t) * C;
-        scratch[tapAt + taps] = wOff + tap * C;
-        taps++;
+    for (let t = 0; t < length;) {
+      const [low, high] = taps(t);
+      let rows = 1;
+      // Rows with all taps inside go together.
+      if (low === 0 && high === s.width) {
+        while (t + rows < length) {
+          const [l, h] = taps(t + rows);
+          if (l !== 0 || h !== s.width) break;
+          rows++;
+        }
       }
-      if (taps === 4) {
-        combineFour(out, o, false, scratch, rowAt, tapAt, src, w, C);
-        continue;
-      }
-      for (let c = 0; c < C; c++) scratch[c] = 0;
-      let i = 0;
-      for (; i + 4 <= taps; i += 4) combineFour(scratch, 0, true, scratch, rowAt + i, tapAt + i, src, w, C);
-      for (; i < taps; i++) addOne(scratch, scratch[rowAt + i] | 0, scratch[tapAt + i] | 0, src, w, C);
-      for (let c = 0; c < C; c++) out[o + c] = scratch[c];
+      const x0 = xp + 4 * C * (b * from + t * stride + low * step + first);
+      kernels.depthwiseRows(
+        op + 4 * C * (b * length + t),
+        x0,
+        4 * C * stride,
+        4 * C * step,
+        wp + 4 * C * low,
+        high - low,
+        C,
+        rows,
+      );
+      t += rows;
     }
   }
 }
 
-function addOne(sums: Float64Array, p: number, q: number, x: FloatArray, w: FloatArray, n: number): void {
-  for (let c = 0; c < n; c++) sums[c] += x[p + c] * w[q + c];
-}
-
-/** out = or += the sum of four source rows times filter rows, whose offsets are in `at`. */
-function combineFour(
-  out: FloatArray,
-  o: number,
-  add: boolean,
-  at: Float64Array,
-  rowAt: number,
-  tapAt: number,
-  x: FloatArray,
-  w: FloatArray,
-  n: number,
-): void {
-  const p0 = at[rowAt] | 0;
-  const p1 = at[rowAt + 1] | 0;
-  const p2 = at[rowAt + 2] | 0;
-  const p3 = at[rowAt + 3] | 0;
-  const q0 = at[tapAt] | 0;
-  const q1 = at[tapAt + 1] | 0;
-  const q2 = at[tapAt + 2] | 0;
-  const q3 = at[tapAt + 3] | 0;
-  for (let c = 0; c < n; c++) {
-    const sum =
-      x[(p0 + c) | 0] * w[(q0 + c) | 0] +
-      x[(p1 + c) | 0] * w[(q1 + c) | 0] +
-      x[(p2 + c) | 0] * w[(q2 + c) | 0] +
-      x[(p3 + c) | 0] * w[(q3 + c) | 0];
-    out[(o + c) | 0] = add ? out[(o + c) | 0] + sum : sum;
-  }
-}
-
-/** sums [W, C] += x under the taps times dy. */
-function depthwiseWeight(
-  s: ConvShape,
-  x: FloatArray,
-  xOff: number,
-  dy: FloatArray,
-  yOff: number,
-  sums: Float64Array,
-): void {
+function depthwiseLoops(s: ConvShape, backward: boolean, src: CpuView, w: CpuView, out: CpuView): void {
   const C = s.inChannels;
-  for (let b = 0; b < s.batch; b++) {
-    for (let at = 0; at < s.outLength; at++) {
-      const q = yOff + (b * s.outLength + at) * C;
-      for (let tap = 0; tap < s.width; tap++) {
-        const t = source(s, false, at, tap);
-        if (t < 0) continue;
-        const p = xOff + (b * s.inLength + t) * C;
-        const r = tap * C;
-        for (let c = 0; c < C; c++) sums[r + c] += x[p + c] * dy[q + c];
-      }
+  const [from, by, to] = [floats(src), floats(w), floats(out)];
+  to.fill(0, out.offset, out.offset + s.batch * (backward ? s.inLength : s.outLength) * C);
+  eachTap(s, (tap, x0, y0, rows) => {
+    for (let r = 0; r < rows; r++) {
+      const [x, y] = [x0 + r * s.stride * C, y0 + r * C];
+      const [p, q, t] = [
+        src.offset + (backward ? y : x),
+        out.offset + (backward ? x : y),
+        w.offset + tap * C,
+      ];
+      for (let c = 0; c < C; c++) to[q + c] += from[p + c] * by[t + c];
     }
-  }
+  });
+}
+
+/** dw of a depthwise convolution, summed in double in `sums` [W, C]. */
+function depthwiseWeight(s: ConvShape, x: CpuView, dy: CpuView, dw: CpuView, sums: Float64Array): void {
+  const C = s.inChannels;
+  const kernels = convKernels(x);
+  const [xd, yd] = [floats(x), floats(dy)];
+  sums.fill(0, 0, s.width * C);
+  eachTap(s, (tap, x0, y0, rows) => {
+    if (kernels) {
+      const [to, xp, yp] = [sums.byteOffset + 8 * tap * C, address(x) + 4 * x0, address(dy) + 4 * y0];
+      kernels.productRowsTo(to, xp, 4 * s.stride * C, yp, 4 * C, C, rows);
+      return;
+    }
+    for (let r = 0; r < rows; r++) {
+      const [p, q] = [x.offset + x0 + r * s.stride * C, dy.offset + y0 + r * C];
+      for (let c = 0; c < C; c++) sums[tap * C + c] += xd[p + c] * yd[q + c];
+    }
+  });
+  for (let i = 0; i < s.width * C; i++) dw.data[dw.offset + i] = sums[i];
 }

@@ -1,13 +1,6 @@
 import type { Tensor } from '../tensor.js';
 import type { ConvShape } from '../cpu/conv.js';
-import {
-  convForward,
-  convInputGrad,
-  convWeightGrad,
-  forwardScratch,
-  inputGradScratch,
-  weightGradScratch,
-} from '../cpu/conv.js';
+import { convForward, convInputGrad, convWeightGrad, weightGradScratch } from '../cpu/conv.js';
 import { apply1 } from '../engine/apply.js';
 import { DTypeError, OptionError, ShapeError, show } from '../engine/errors.js';
 import type { Op } from '../engine/op.js';
@@ -46,8 +39,8 @@ const shapes: Readonly<Record<Part, (B: number, a: ConvAttrs) => number[]>> = {
 function defineConv(
   name: string,
   part: Part,
-  scratch: (s: ConvShape) => number,
-  kernel: typeof convForward,
+  kernel: typeof convWeightGrad,
+  scratch: (s: ConvShape) => number = () => 0,
 ): Op<ConvAttrs> {
   const from = sources[part];
   return defineOp<ConvAttrs>({
@@ -83,13 +76,12 @@ const opOf = (part: Part): Op<ConvAttrs> =>
   ({ x: conv1dInputGradOp, w: conv1dWeightGradOp, y: conv1dOp })[part];
 
 /** y from x and w. */
-export const conv1dOp: Op<ConvAttrs> = /* @__PURE__ */ defineConv('conv1d', 'y', forwardScratch, convForward);
+export const conv1dOp: Op<ConvAttrs> = /* @__PURE__ */ defineConv('conv1d', 'y', convForward);
 
 /** dx from dy and w. */
 export const conv1dInputGradOp: Op<ConvAttrs> = /* @__PURE__ */ defineConv(
   'conv1dInputGrad',
   'x',
-  inputGradScratch,
   convInputGrad,
 );
 
@@ -97,8 +89,8 @@ export const conv1dInputGradOp: Op<ConvAttrs> = /* @__PURE__ */ defineConv(
 export const conv1dWeightGradOp: Op<ConvAttrs> = /* @__PURE__ */ defineConv(
   'conv1dWeightGrad',
   'w',
-  weightGradScratch,
   convWeightGrad,
+  weightGradScratch,
 );
 
 /** Options of `conv1d`. */
