@@ -11,7 +11,7 @@ import type { LanesCut } from './lanes-text.js';
 import { commonParams, lookOf, rowParams, sideWords, typesOf } from './text.js';
 import type { Params } from './text.js';
 
-const lanesCut: LanesCut = { lanes: 4, queries: 64, keys: 64 };
+const lanesCut: LanesCut = { queries: 64, keys: 128 };
 
 type Form = 'tiled' | 'lanes' | 'direct';
 

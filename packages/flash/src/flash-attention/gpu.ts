@@ -3,7 +3,7 @@ import type { GpuCall, GpuKernels, GpuLimits, GpuPass, GpuPlan, GpuView } from '
 import { grid, memo, reads, shader, writes } from '@seq/webgpu-kernels/wgsl';
 import { named, sizesOf } from './call.js';
 import type { FlashAttrs, Sizes } from './call.js';
-import { forwardLanesShader } from './forward-lanes.js';
+import { forwardLanesShader, tileBytes } from './forward-lanes.js';
 import { forwardShader } from './forward-text.js';
 import type { ForwardCut } from './forward-text.js';
 import { joinShader } from './join-text.js';
@@ -160,26 +160,35 @@ function chunksOf(S: number, groups: number, lanes: number, { software }: GpuLim
   return Math.max(1, Math.min(wanted, Math.floor(S / (lanes * 16)), 16));
 }
 
+/** Subgroups that a machine with many cores keeps busy, each with a tile. */
+const tiles = 16;
+
 function planLanes(call: GpuCall<FlashAttrs>, limits: GpuLimits): GpuPlan {
   const { inputs, outputs, attrs } = call;
   const sizes = sizesOf(named(inputs, attrs));
-  const packed = packs(attrs, limits.storageBuffers);
+  // One operand more than others have: the tiles.
+  const packed = packs(attrs, limits.storageBuffers - 1);
   const o = inputs.length;
-  const at = { o, lse: o + 1, side: o + 2 };
+  const at = { o, lse: o + 1, side: o + 2, tile: o + 2 + Number(packed) };
   const look = lookOf(inputs, attrs, [...inputs.slice(0, 3), outputs[0]], packed);
-  const cut: LanesCut = { lanes: 4, queries: 32, keys: 96 };
+  const cut: LanesCut = { queries: 32, keys: 256 };
   const blocks = Math.ceil(sharing(sizes) / cut.queries);
-  const params: Params = { ...commonParams(inputs, attrs), blocks: ['u32', blocks] };
+  const groups = Math.min(sizes.B * sizes.G * blocks, tiles);
+  const params: Params = {
+    ...commonParams(inputs, attrs),
+    blocks: ['u32', blocks],
+    groups: ['u32', groups],
+  };
   return {
     passes: [
       ...(packed ? [packPass(inputs, attrs, 0, at.side)] : []),
       {
         shader: forwardLanesShader({ look, cut, params: typesOf(params), at }),
         params: valuesOf(params),
-        workgroups: grid(sizes.B * sizes.G * blocks),
+        workgroups: grid(groups),
       },
     ],
-    scratch: packed ? [4 * sideWords(sizes, attrs.places)] : [],
+    scratch: [...(packed ? [4 * sideWords(sizes, attrs.places)] : []), groups * tileBytes(cut)],
   };
 }
 
