@@ -38,6 +38,7 @@ import { Readback } from './readback.js';
 import { Runner, scratchOf } from './runner.js';
 import { Timer } from './timer.js';
 import { elementsOf, wordsOf } from './words.js';
+import { patient } from './patient.js';
 
 /** Operations gathered before they are recorded. */
 const maxPending = 256;
@@ -449,7 +450,7 @@ export class WebGPUDevice implements Device {
     let contents: ArrayBuffer[];
     try {
       await this.#queue.drain();
-      if (staged.length === 0) await this.gpu.queue.onSubmittedWorkDone();
+      if (staged.length === 0) await patient(this.gpu, () => this.gpu.queue.onSubmittedWorkDone());
       contents = await this.#readback.read(staged);
       await this.#queue.settle();
     } catch (error) {

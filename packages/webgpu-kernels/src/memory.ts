@@ -3,6 +3,7 @@ import { usage } from './constants.js';
 import { MemoryError } from '@seq/tensor';
 import type { DType } from '@seq/tensor';
 import type { DeviceBuffer, Value } from '@seq/tensor/engine';
+import { patient } from './patient.js';
 
 /** A block of GPU memory. */
 export class GpuBlock implements DeviceBuffer {
@@ -119,7 +120,10 @@ export class GpuPool {
         usage: usage.storage | usage.copySource | usage.copyTarget,
       });
       block = new GpuBlock(bytes, buffer, this.#ids++);
-      this.#await(block, gpu.popErrorScope());
+      this.#await(
+        block,
+        patient(gpu, () => gpu.popErrorScope()),
+      );
     } else this.#pooled -= bytes;
     this.#live += bytes;
     if (this.#live > this.#peak) this.#peak = this.#live;

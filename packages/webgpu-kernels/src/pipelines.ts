@@ -1,6 +1,7 @@
 import { DeviceError } from '@seq/tensor';
 import { computeStage } from './constants.js';
 import type { GpuShader } from '@seq/tensor/engine';
+import { patient } from './patient.js';
 
 /** A shader on its way to a pipeline, or there. */
 export interface Pipeline {
@@ -90,16 +91,18 @@ export class Pipelines {
     // What the compiler finds is told by the pipeline's refusal below.
     this.#gpu.pushErrorScope('validation');
     const module = this.#gpu.createShaderModule({ label: shader.name, code: shader.code });
-    void this.#gpu.popErrorScope().catch(() => {});
+    void patient(this.#gpu, () => this.#gpu.popErrorScope()).catch(() => {});
     try {
-      return await this.#gpu.createComputePipelineAsync({
-        label: shader.name,
-        layout,
-        compute: { module, entryPoint: 'main' },
-      });
+      return await patient(this.#gpu, () =>
+        this.#gpu.createComputePipelineAsync({
+          label: shader.name,
+          layout,
+          compute: { module, entryPoint: 'main' },
+        }),
+      );
     } catch (error) {
       // What the compiler found says more than the refusal of the pipeline.
-      const info = await module.getCompilationInfo();
+      const info = await patient(this.#gpu, () => module.getCompilationInfo());
       const lines = shader.code.split('\n');
       const found = info.messages
         .filter((m) => m.type === 'error')

@@ -3,6 +3,7 @@ import { usage } from './constants.js';
 import type { GpuBlock } from './memory.js';
 import type { Pipeline } from './pipelines.js';
 import type { Timer } from './timer.js';
+import { patient } from './patient.js';
 
 /** Something to run: a dispatch, or data to be moved. */
 export type Command = Dispatch | Write | Copy;
@@ -250,7 +251,7 @@ export class Queue {
     const commands = this.#window;
     this.#gpu.pushErrorScope('validation');
     const result = call();
-    const scope = this.#gpu.popErrorScope().then(
+    const scope = patient(this.#gpu, () => this.#gpu.popErrorScope()).then(
       (error) => {
         if (error !== null) this.#host.onRefused(error.message, commands);
       },

@@ -2,6 +2,7 @@ import { mapForReading, usage } from './constants.js';
 import type { GpuBlock } from './memory.js';
 import { blockBytes } from './memory.js';
 import type { Queue } from './queue.js';
+import { patient } from './patient.js';
 
 /** A buffer of the host that recorded work copies into. */
 export interface Staged {
@@ -34,7 +35,7 @@ export class Readback {
   read(staged: readonly Staged[]): Promise<ArrayBuffer[]> {
     return Promise.all(
       staged.map(async ({ buffer, bytes }) => {
-        await buffer.mapAsync(mapForReading, 0, bytes);
+        await patient(this.#gpu, () => buffer.mapAsync(mapForReading, 0, bytes));
         const copy = buffer.getMappedRange(0, bytes).slice(0);
         buffer.unmap();
         const list = this.#idle.get(buffer.size);

@@ -3,6 +3,7 @@ import type { GpuLimits } from '@seq/tensor/engine';
 import { loadKernels } from '@seq/tensor/engine';
 import type { DeviceOptions } from './options.js';
 import { WebGPUDevice } from './device.js';
+import { runsOnCpu } from './patient.js';
 
 const featureNames = {
   f16: 'shader-f16',
@@ -86,6 +87,7 @@ export async function requestWebGPU({
       requiredFeatures: features.map((name) => featureNames[name]),
       requiredLimits: floor ? {} : raised(adapter!.limits),
     }));
+  if (software) runsOnCpu(device);
   const limits = limitsOf(device, { info, features, software: software && !assumeGpu, floor });
   log(
     `webgpu: ${title}${software ? ' (a program on the CPU)' : ''}; f16 ${limits.f16 ? 'yes' : 'no'}, subgroups ${limits.subgroupSize === 0 ? 'no' : `of at least ${limits.subgroupSize}`}, bindings up to ${limits.bindingBytes} bytes`,

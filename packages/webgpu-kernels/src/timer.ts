@@ -1,5 +1,6 @@
 import type { DispatchTime } from '@seq/tensor';
 import { mapForReading, usage } from './constants.js';
+import { patient } from './patient.js';
 
 /** Timestamps of one query set: what every device allows. */
 const perSet = 4096;
@@ -53,7 +54,7 @@ export class Timer {
     encoder.resolveQuerySet(queries, 0, 2 * names.length, resolved, 0);
     encoder.copyBufferToBuffer(resolved, 0, staging, 0, size);
     this.#gpu.queue.submit([encoder.finish()]);
-    await staging.mapAsync(mapForReading, 0, size);
+    await patient(this.#gpu, () => staging.mapAsync(mapForReading, 0, size));
     const stamps = new BigUint64Array(staging.getMappedRange(0, size).slice(0));
     for (const used of [resolved, staging, queries]) used.destroy();
     return stamps;

@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import { patient, runsOnCpu } from './patient.js';
+
+/** Looks for an answer as Node's WebGPU does, until `milliseconds` have passed; answers with when it looked. */
+function lookFor(milliseconds: number): Promise<number[]> {
+  const start = performance.now();
+  const looks: number[] = [];
+  return new Promise((resolve) => {
+    const schedule = (): void => {
+      globalThis.setImmediate(() => {
+        const now = performance.now() - start;
+        looks.push(now);
+        if (now < milliseconds) schedule();
+        else resolve(looks);
+      });
+    };
+    schedule();
+  });
+}
+
+const device = (): GPUDevice => ({}) as GPUDevice;
+
+describe('waiting for an adapter that is a program on the CPU', () => {
+  test('pauses between looks after the first millisecond', async () => {
+    const slow = device();
+    runsOnCpu(slow);
+    const looks = await patient(slow, () => lookFor(60));
+    expect(looks.filter((t) => t > 2).length).toBeLessThan(70);
+    expect((await lookFor(60)).length).toBeGreaterThan(3 * looks.length);
+  });
+
+  test('leaves the scheduler of the program as it was', async () => {
+    const own = globalThis.setImmediate;
+    const slow = device();
+    runsOnCpu(slow);
+    const waiting = patient(slow, () => lookFor(5));
+    expect(globalThis.setImmediate === own).toBe(true);
+    await waiting;
+    expect(globalThis.setImmediate === own).toBe(true);
+    expect(() =>
+      patient(slow, () => {
+        throw new Error('lost');
+      }),
+    ).toThrow('lost');
+    expect(globalThis.setImmediate === own).toBe(true);
+  });
+
+  test('does nothing for a GPU', async () => {
+    const own = globalThis.setImmediate;
+    const seen = patient(device(), () => globalThis.setImmediate);
+    expect(seen === own).toBe(true);
+  });
+});
