@@ -438,18 +438,44 @@ export function gemm(
   }
 }
 
-/** `count` products C = A B; the matrices of the next one lie a step on. All distances in elements. */
+/** Rows or columns of B that a product of one row takes before the next product of a batch has its turn with them. */
+const TURN: i32 = 16;
+
+/**
+ * `count` products C = A B; the matrices of the next one lie a step on. All distances in elements.
+ *
+ * Products of a row or two whose matrices B lie side by side, as heads in a position, take turns at some rows of memory:
+ * all of it is then read once, from its beginning to its end.
+ */
 export function gemmBatch(
   count: i32, m: i32, n: i32, k: i32,
   a: usize, aStep: i32, aRow: i32, aCol: i32,
   b: usize, bStep: i32, bRow: i32, bCol: i32,
   c: usize, cStep: i32, cRow: i32,
 ): void {
-  for (let i = 0; i < count; i++) {
-    gemm(m, n, k, a, aRow, aCol, b, bRow, bCol, c, cRow, false);
-    a += <usize>(aStep * 4);
-    b += <usize>(bStep * 4);
-    c += <usize>(cStep * 4);
+  const as = <usize>(aStep * 4), ac = <usize>(aCol * 4), bs = <usize>(bStep * 4), cs = <usize>(cStep * 4);
+  const times = bCol === 1 && bStep < bRow;
+  const turns = m === 1 && bStep > 0 && (times || (bRow === 1 && bStep < bCol));
+  if (!turns) {
+    for (let i = 0; i < count; i++) {
+      gemm(m, n, k, a, aRow, aCol, b, bRow, bCol, c, cRow, false);
+      a += as;
+      b += bs;
+      c += cs;
+    }
+    return;
+  }
+  for (let i = 0; i < count; i++) memory.fill(c + <usize>i * cs, 0, <usize>n * 4);
+  const row = <usize>((times ? bRow : bCol) * 4);
+  const rows = times ? k : n;
+  for (let r = 0; r < rows; r += TURN) {
+    const some = min(TURN, rows - r);
+    const from = b + <usize>r * row;
+    for (let i = 0; i < count; i++) {
+      const at = <usize>i;
+      if (times) rowTimes(n, some, a + at * as + <usize>r * ac, ac, from + at * bs, row, c + at * cs);
+      else rowDots(some, k, a + at * as, ac, from + at * bs, row, c + at * cs + <usize>r * 4);
+    }
   }
 }
 

@@ -134,6 +134,29 @@ describe('products', () => {
     }
   });
 
+  test('heads side by side give the bits of heads apart', async () => {
+    const [T, H] = [37, 5];
+    for (const device of builds) {
+      for (const D of [6, 32]) {
+        const made = (n: number, shape: number[]): s.Tensor =>
+          s.tensor(Float32Array.from(numbers(s.sizeOf(shape), n)), { shape, device });
+        const [p, q, x] = [made(1, [H, 1, T]), made(2, [H, 1, D]), made(3, [T, H, D])];
+        const heads = x.swapAxes(0, 1);
+        const apart = heads.contiguous();
+        for (const [a, b, c] of [
+          [p, heads, apart],
+          [q, heads.swapAxes(1, 2), apart.swapAxes(1, 2)],
+        ]) {
+          const together = await s.matmul(a, b).data();
+          const each = Array.from({ length: H }, (_, h) =>
+            s.matmul(a.slice(0, h, h + 1), c.slice(0, h, h + 1)),
+          );
+          expect(await s.concat(each, 0).data()).toEqual(together);
+        }
+      }
+    }
+  });
+
   test('packed columns give the same bits', () => {
     for (const device of builds) {
       const k = device.heap!.kernels;
