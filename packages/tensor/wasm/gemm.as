@@ -444,7 +444,7 @@ const TURN: i32 = 16;
 /**
  * `count` products C = A B; the matrices of the next one lie a step on. All distances in elements.
  *
- * Products of a row or two whose matrices B lie side by side, as heads in a position, take turns at some rows of memory:
+ * Products of one row whose matrices B lie side by side, as heads in a position, take turns at some rows of memory:
  * all of it is then read once, from its beginning to its end.
  */
 export function gemmBatch(
