@@ -1,5 +1,8 @@
+import { matmul, ones } from '@seq/tensor';
+import type { Tensor } from '@seq/tensor';
 import { describe, expect, test } from 'vitest';
 import { patient, runsOnCpu } from './patient.js';
+import { testDevice } from './testkit.js';
 
 /** Looks for an answer as Node's WebGPU does, until `milliseconds` have passed; answers with when it looked. */
 function lookFor(milliseconds: number): Promise<number[]> {
@@ -43,6 +46,33 @@ describe('waiting for an adapter that is a program on the CPU', () => {
       }),
     ).toThrow('lost');
     expect(globalThis.setImmediate === own).toBe(true);
+  });
+
+  test('a device waits so for its results', async (context) => {
+    const device = await testDevice();
+    if (!device.limits.software) context.skip('the adapter is a GPU');
+    const x = ones([256, 256], { device });
+    /** A result that takes some hundreds of milliseconds. */
+    const compute = async (): Promise<void> => {
+      let y: Tensor = x;
+      for (let i = 0; i < 40; i++) y = matmul(y, x);
+      await y.realize();
+    };
+    await compute();
+    const own = globalThis.setImmediate;
+    let looks = 0;
+    globalThis.setImmediate = ((look: () => void) => {
+      looks++;
+      return own(look);
+    }) as typeof own;
+    const start = performance.now();
+    try {
+      await compute();
+    } finally {
+      globalThis.setImmediate = own;
+    }
+    // Without pauses it looks two to three times in a millisecond.
+    expect(looks).toBeLessThan(performance.now() - start);
   });
 
   test('does nothing for a GPU', async () => {
