@@ -58,7 +58,6 @@ function mainText({ look, cut }: BackwardLanes): string {
   let g = group % p.G;
   let N = p.T * p.R;
   let rows = p.G;
-  let quad = sgid & 3u;
   let tile_a = group * ${(queries * keys) / 2}u;
   let tile_b = tile_a + ${(queries * keys) / 4}u;
   ${keysText}
